@@ -1,0 +1,1 @@
+//! Scripts run by the one test binary of this package.
