@@ -1,0 +1,149 @@
+//! Read-only views of immutable files: the only module of the workspace that contains `unsafe` code.
+//!
+//! A [`Mapping`] is a [`Bytes`] over a whole file, plus [`Mapping::populate`], which brings a range into memory and reports
+//! a bad sector or a file that has been cut as an error, where plain access to the bytes would raise SIGBUS. Slices of the
+//! bytes keep the mapping alive; it is unmapped when the last of them is gone.
+//!
+//! Invariants: the mapping is exactly as long as the caller required, the file had that length when it was mapped, and it is
+//! mapped for reading only. Cost: mapping is one system call however long the file is; populating costs one page-table
+//! entry per page that is in the page cache, and a disk read for each that is not.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memmap2::Mmap;
+
+use crate::error::{Error, Operation, Result};
+
+/// The bytes of one immutable file. Cloning is cheap.
+#[derive(Clone)]
+pub struct Mapping {
+    bytes: Bytes,
+    file: Arc<str>,
+    mapped: Option<Arc<Mapped>>,
+}
+
+/// What keeps the pages and, for kernels that cannot populate, the file.
+struct Mapped {
+    map: Mmap,
+    file: fs::File,
+}
+
+/// Lets [`Bytes`] own a share of the map.
+struct Owner(Arc<Mapped>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.map
+    }
+}
+
+impl Mapping {
+    /// Wraps bytes that are in memory already.
+    pub(crate) fn from_bytes(file: &str, bytes: Bytes) -> Mapping {
+        Mapping { bytes, file: file.into(), mapped: None }
+    }
+
+    /// Maps a whole file that must be exactly `bytes` long.
+    pub(crate) fn from_file(name: &str, file: fs::File, bytes: u64) -> Result<Mapping> {
+        let failed = |source| Error::from_io(Operation::Map, name, None, source);
+        check_length(name, bytes, file.metadata().map_err(failed)?.len())?;
+        if bytes == 0 {
+            return Ok(Mapping::from_bytes(name, Bytes::new()));
+        }
+        let length = usize::try_from(bytes).map_err(|_| failed(io::Error::from(io::ErrorKind::FileTooLarge)))?;
+        let map = map_read_only(&file, length).map_err(failed)?;
+        let mapped = Arc::new(Mapped { map, file });
+        let bytes = Bytes::from_owner(Owner(Arc::clone(&mapped)));
+        Ok(Mapping { bytes, file: name.into(), mapped: Some(mapped) })
+    }
+
+    /// The whole file. Slices of it share the mapping.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Brings a range of bytes into memory, so that touching it afterwards does not wait for the disk, and fails where the
+    /// disk cannot give them. Call it before the first touch of a range. Does nothing for memory that is not mapped.
+    pub fn populate(&self, range: Range<u64>) -> Result<()> {
+        let (start, end) = (range.start, range.end);
+        let mapped_bytes = self.bytes.len() as u64;
+        if start > end || end > mapped_bytes {
+            return Err(Error::OutOfRange { file: self.file.to_string(), start, end, mapped_bytes });
+        }
+        match &self.mapped {
+            Some(mapped) if start < end => mapped
+                .populate(start, end - start)
+                .map_err(|source| Error::from_io(Operation::Map, &*self.file, Some(start), source)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Deref for Mapping {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapping").field("file", &self.file).field("bytes", &self.bytes.len()).finish()
+    }
+}
+
+impl Mapped {
+    /// Both numbers are inside the map, hence fit a `usize`.
+    fn populate(&self, start: u64, bytes: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        match self.map.advise_range(memmap2::Advice::PopulateRead, start as usize, bytes as usize) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            outcome => return outcome,
+        }
+        self.read_through(start, bytes)
+    }
+
+    /// For systems without `MADV_POPULATE_READ` (Linux before 5.14, and others): read the range once through the file. The
+    /// pages are then in the page cache, so that a bad sector shows here, as an error.
+    fn read_through(&self, start: u64, bytes: u64) -> io::Result<()> {
+        use std::os::unix::fs::FileExt as _;
+        let mut buffer = vec![0; 1 << 16];
+        let end = start + bytes;
+        let mut at = start;
+        while at < end {
+            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+            self.file.read_exact_at(&mut buffer[..wanted], at)?;
+            at += wanted as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The one `unsafe` block of the workspace.
+///
+/// `Mmap` is unsafe because the memory behind a `&[u8]` must not change while it is borrowed, and a mapped file can be
+/// changed by anyone. What makes it sound here is a rule, not a check: only files that this library has finished are mapped
+/// (synced, made read-only, then given their final name), nothing of ours opens them for writing again, they are removed
+/// only by unlink, which leaves the pages in place, and the directory is locked against other processes that play by the
+/// rules. A process that ignores all this can change the bytes under us; they are only ever interpreted as plain bytes by
+/// decoders that check every length and checksum, so what it can cause is a detected corruption, or SIGBUS if it shortens
+/// the file after `populate`.
+#[expect(unsafe_code, reason = "memory mapping has no safe form; the argument stands above")]
+fn map_read_only(file: &fs::File, length: usize) -> io::Result<Mmap> {
+    // SAFETY: the file is immutable by the protocol above, and the map is read-only and exactly `length` bytes long.
+    unsafe { memmap2::MmapOptions::new().len(length).map(file) }
+}
+
+/// A run file has one right length; a longer one is as suspicious as a shorter one.
+pub(crate) fn check_length(name: &str, expected_bytes: u64, actual_bytes: u64) -> Result<()> {
+    if expected_bytes == actual_bytes {
+        return Ok(());
+    }
+    Err(Error::WrongLength { file: name.to_owned(), expected_bytes, actual_bytes })
+}
