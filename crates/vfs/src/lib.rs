@@ -43,3 +43,6 @@ pub use mapping::Mapping;
 pub use memory::{Fault, MemoryStorage};
 pub use os::OsStorage;
 pub use storage::{File, Lock, Storage};
+
+#[cfg(test)]
+mod tests;

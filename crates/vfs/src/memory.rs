@@ -4,11 +4,13 @@
 //! a test hands the clone of a disk to a second database after the first one "crashed"; [`MemoryStorage::fork`] copies the
 //! disk instead, which freezes one moment of a workload that goes on.
 //!
-//! It deliberately does not model what a real crash loses: every write is kept, synced or not. What it does model is refusal:
-//! [`MemoryStorage::inject`] makes the Nth call of a kind fail, [`MemoryStorage::set_capacity`] makes it full.
+//! What it models of a bad day: [`MemoryStorage::inject`] makes the Nth call of a kind fail, [`MemoryStorage::set_capacity`]
+//! makes the disk full, and [`MemoryStorage::fork_durable`] gives what is left if a crash loses everything that was not
+//! synced. It deliberately does not model a crash that loses only some of it, nor damaged bytes.
 //!
 //! Invariants: those of [`crate::Storage`]; an injected write failure leaves the first half of the data behind, as a real
-//! one may. Cost: reading and writing copy; mapping a read-only file does not.
+//! one may. Cost: reading and writing copy; mapping a read-only file does not. A disk made by
+//! [`MemoryStorage::tracking_syncs`] also copies what each write replaces, until the next sync.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -42,10 +44,14 @@ pub struct Fault {
 
 #[derive(Debug, Default)]
 struct Directory {
-    files: Mutex<BTreeMap<String, Arc<Inode>>>,
+    files: Mutex<Names>,
+    /// The names as of the last sync of the directory; stays empty unless the device tracks syncs.
+    durable: Mutex<Names>,
     device: Arc<Device>,
     locked: Arc<AtomicBool>,
 }
+
+type Names = BTreeMap<String, Arc<Inode>>;
 
 /// What all files of a disk share: space, and faults to come.
 #[derive(Debug)]
@@ -53,6 +59,7 @@ struct Device {
     used_bytes: AtomicU64,
     capacity_bytes: AtomicU64,
     faults: Mutex<Vec<Fault>>,
+    tracks_syncs: bool,
 }
 
 impl Default for Device {
@@ -61,20 +68,36 @@ impl Default for Device {
             used_bytes: AtomicU64::new(0),
             capacity_bytes: AtomicU64::new(u64::MAX),
             faults: Mutex::new(Vec::new()),
+            tracks_syncs: false,
         }
     }
 }
 
 #[derive(Debug)]
 struct Inode {
-    content: Mutex<Content>,
+    state: Mutex<State>,
     device: Arc<Device>,
+}
+
+#[derive(Debug)]
+struct State {
+    content: Content,
+    /// How to take back what was written since the last sync, oldest first.
+    unsynced: Vec<Undo>,
 }
 
 #[derive(Debug)]
 enum Content {
     Writable(Vec<u8>),
     ReadOnly(Bytes),
+}
+
+/// The bytes that a change replaced, and the length that the file had.
+#[derive(Debug)]
+struct Undo {
+    start: usize,
+    replaced: Vec<u8>,
+    length: usize,
 }
 
 #[derive(Debug)]
@@ -117,26 +140,39 @@ impl MemoryStorage {
         self.directory.device.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// A separate disk with the same contents: not locked, not limited, without planned failures.
+    /// An empty disk that remembers what is not synced yet, for [`MemoryStorage::fork_durable`].
+    pub fn tracking_syncs() -> MemoryStorage {
+        let device = Arc::new(Device { tracks_syncs: true, ..Device::default() });
+        MemoryStorage { directory: Arc::new(Directory { device, ..Directory::default() }) }
+    }
+
+    /// A separate disk with the same contents: not locked, not limited, without planned failures, all of it durable.
     pub fn fork(&self) -> MemoryStorage {
-        let copy = MemoryStorage::new();
-        let mut files = copy.directory.files.lock();
-        // Two names of one file stay two names of one file.
-        let mut copied: Vec<(*const Inode, Arc<Inode>)> = Vec::new();
-        for (name, inode) in self.directory.files.lock().iter() {
-            let known = copied.iter().find(|(original, _)| *original == Arc::as_ptr(inode));
-            let fresh = match known {
-                Some((_, fresh)) => Arc::clone(fresh),
-                None => {
-                    let fresh = inode.copy(&copy.directory.device);
-                    copied.push((Arc::as_ptr(inode), Arc::clone(&fresh)));
-                    fresh
-                }
-            };
-            files.insert(name.clone(), fresh);
+        self.copy(&self.directory.files.lock(), Inode::bytes)
+    }
+
+    /// A separate disk with what a crash is sure to leave of this one: the names that the directory had when it was last
+    /// synced, and in each file the contents of its own last sync. Needs [`MemoryStorage::tracking_syncs`]; any other disk
+    /// counts every change as durable at once.
+    pub fn fork_durable(&self) -> MemoryStorage {
+        if !self.directory.device.tracks_syncs {
+            return self.fork();
         }
-        drop(files);
-        copy
+        self.copy(&self.directory.durable.lock(), Inode::durable_bytes)
+    }
+
+    /// Two names of one file stay two names of one file.
+    fn copy(&self, names: &Names, read: fn(&Inode) -> Bytes) -> MemoryStorage {
+        let device = Arc::new(Device { tracks_syncs: self.directory.device.tracks_syncs, ..Device::default() });
+        let mut copied: BTreeMap<*const Inode, Arc<Inode>> = BTreeMap::new();
+        let mut files = Names::new();
+        for (name, inode) in names {
+            let fresh = copied.entry(Arc::as_ptr(inode)).or_insert_with(|| inode.copy(read(inode), &device));
+            files.insert(name.clone(), Arc::clone(fresh));
+        }
+        let durable = Mutex::new(if device.tracks_syncs { files.clone() } else { Names::new() });
+        let directory = Directory { files: Mutex::new(files), durable, device, locked: Arc::default() };
+        MemoryStorage { directory: Arc::new(directory) }
     }
 
     fn begin(&self, operation: Operation, name: &str) -> Result<()> {
@@ -196,20 +232,98 @@ fn too_large(operation: Operation, name: &str, offset: u64) -> Error {
 }
 
 impl Inode {
-    fn copy(&self, device: &Arc<Device>) -> Arc<Inode> {
-        let content = match &*self.content.lock() {
-            Content::Writable(bytes) => Content::Writable(bytes.clone()),
-            Content::ReadOnly(bytes) => Content::ReadOnly(bytes.clone()),
-        };
+    fn new(content: Content, device: &Arc<Device>) -> Arc<Inode> {
         device.used_bytes.fetch_add(content.bytes().len() as u64, Ordering::Relaxed);
-        Arc::new(Inode { content: Mutex::new(content), device: Arc::clone(device) })
+        Arc::new(Inode { state: Mutex::new(State { content, unsynced: Vec::new() }), device: Arc::clone(device) })
+    }
+
+    /// The same kind of file with the given bytes.
+    fn copy(&self, bytes: Bytes, device: &Arc<Device>) -> Arc<Inode> {
+        let read_only = matches!(self.state.lock().content, Content::ReadOnly(_));
+        let content = if read_only { Content::ReadOnly(bytes) } else { Content::Writable(bytes.into()) };
+        Inode::new(content, device)
+    }
+
+    fn bytes(&self) -> Bytes {
+        match &self.state.lock().content {
+            Content::Writable(bytes) => Bytes::copy_from_slice(bytes),
+            Content::ReadOnly(bytes) => bytes.clone(),
+        }
+    }
+
+    fn durable_bytes(&self) -> Bytes {
+        let state = self.state.lock();
+        if state.unsynced.is_empty() {
+            drop(state);
+            return self.bytes();
+        }
+        let mut bytes = state.content.bytes().to_vec();
+        for undo in state.unsynced.iter().rev() {
+            bytes.resize(undo.length.max(undo.start + undo.replaced.len()), 0);
+            bytes[undo.start..][..undo.replaced.len()].copy_from_slice(&undo.replaced);
+            bytes.truncate(undo.length);
+        }
+        Bytes::from(bytes)
+    }
+
+    fn write(&self, name: &str, start: usize, end: usize, data: &[u8]) -> Result<()> {
+        let mut state = self.state.lock();
+        let length = state.writable().ok_or_else(|| refused(Operation::Write, name, Some(start as u64)))?.len();
+        if end > length {
+            self.device.resize(Operation::Write, name, length as u64, end as u64)?;
+        }
+        if self.device.tracks_syncs {
+            state.remember(start, end);
+        }
+        if let Some(bytes) = state.writable() {
+            bytes.resize(length.max(end), 0);
+            bytes[start..end].copy_from_slice(data);
+        }
+        Ok(())
+    }
+
+    fn resize(&self, name: &str, length: usize) -> Result<()> {
+        let mut state = self.state.lock();
+        let before = state.writable().ok_or_else(|| refused(Operation::SetLength, name, None))?.len();
+        self.device.resize(Operation::SetLength, name, before as u64, length as u64)?;
+        if self.device.tracks_syncs {
+            state.remember(length.min(before), before);
+        }
+        if let Some(bytes) = state.writable() {
+            bytes.resize(length, 0);
+        }
+        Ok(())
+    }
+
+    fn sync(&self, name: &str) -> Result<()> {
+        self.device.check(Operation::Sync, name)?;
+        self.state.lock().unsynced.clear();
+        Ok(())
     }
 }
 
 impl Drop for Inode {
     fn drop(&mut self) {
-        let bytes = self.content.get_mut().bytes().len() as u64;
+        let bytes = self.state.get_mut().content.bytes().len() as u64;
         self.device.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// Remembers what a change of `bytes[start..end]` is about to replace.
+    fn remember(&mut self, start: usize, end: usize) {
+        let bytes = self.content.bytes();
+        let replaced = bytes.get(start..end.min(bytes.len())).unwrap_or(&[]).to_vec();
+        let length = bytes.len();
+        self.unsynced.push(Undo { start: start.min(length), replaced, length });
+    }
+
+    /// The bytes for changing, or nothing if the file is read-only.
+    fn writable(&mut self) -> Option<&mut Vec<u8>> {
+        match &mut self.content {
+            Content::Writable(bytes) => Some(bytes),
+            Content::ReadOnly(_) => None,
+        }
     }
 }
 
@@ -229,8 +343,7 @@ impl Storage for MemoryStorage {
         if files.contains_key(name) {
             return Err(Error::AlreadyExists { operation: Operation::Create, file: name.to_owned() });
         }
-        let device = Arc::clone(&self.directory.device);
-        let inode = Arc::new(Inode { content: Mutex::new(Content::Writable(Vec::new())), device });
+        let inode = Inode::new(Content::Writable(Vec::new()), &self.directory.device);
         files.insert(name.to_owned(), Arc::clone(&inode));
         Ok(Box::new(MemoryFile { name: name.to_owned(), inode }))
     }
@@ -268,7 +381,7 @@ impl Storage for MemoryStorage {
         let mut inode = self.find(Operation::Link, from)?;
         let device = &to.directory.device;
         if !Arc::ptr_eq(device, &inode.device) {
-            inode = inode.copy(device);
+            inode = inode.copy(inode.bytes(), device);
         }
         let mut files = to.directory.files.lock();
         if files.contains_key(name) {
@@ -284,19 +397,20 @@ impl Storage for MemoryStorage {
     }
 
     fn sync_dir(&self) -> Result<()> {
-        self.directory.device.check(Operation::SyncDirectory, ".")
+        self.directory.device.check(Operation::SyncDirectory, ".")?;
+        if self.directory.device.tracks_syncs {
+            let names = self.directory.files.lock().clone();
+            *self.directory.durable.lock() = names;
+        }
+        Ok(())
     }
 
     fn map(&self, name: &str, bytes: u64) -> Result<Mapping> {
         self.begin(Operation::Map, name)?;
         let inode = self.find(Operation::Map, name)?;
-        let content = inode.content.lock();
-        check_length(name, bytes, content.bytes().len() as u64)?;
-        let bytes = match &*content {
-            Content::Writable(bytes) => Bytes::copy_from_slice(bytes),
-            Content::ReadOnly(bytes) => bytes.clone(),
-        };
-        Ok(Mapping::from_bytes(name, bytes))
+        let content = inode.bytes();
+        check_length(name, bytes, content.len() as u64)?;
+        Ok(Mapping::from_bytes(name, content))
     }
 
     fn lock(&self) -> Result<Lock> {
@@ -315,8 +429,9 @@ impl Storage for MemoryStorage {
 impl File for MemoryFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.inode.device.check(Operation::Read, &self.name)?;
-        let content = self.inode.content.lock();
-        let rest = usize::try_from(offset).ok().and_then(|offset| content.bytes().get(offset..)).unwrap_or(&[]);
+        let state = self.inode.state.lock();
+        let bytes = state.content.bytes();
+        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or(&[]);
         let count = rest.len().min(buf.len());
         buf[..count].copy_from_slice(&rest[..count]);
         Ok(count)
@@ -327,51 +442,36 @@ impl File for MemoryFile {
         let data = if fails { &data[..data.len() / 2] } else { data };
         let start = usize::try_from(offset).map_err(|_| too_large(Operation::Write, &self.name, offset))?;
         let end = start.checked_add(data.len()).ok_or_else(|| too_large(Operation::Write, &self.name, offset))?;
-        let mut content = self.inode.content.lock();
-        let Content::Writable(bytes) = &mut *content else {
-            return Err(refused(Operation::Write, &self.name, Some(offset)));
-        };
-        if end > bytes.len() && !data.is_empty() {
-            self.inode.device.resize(Operation::Write, &self.name, bytes.len() as u64, end as u64)?;
-            bytes.resize(end, 0);
-        }
         if !data.is_empty() {
-            bytes[start..end].copy_from_slice(data);
+            self.inode.write(&self.name, start, end, data)?;
         }
         if fails { Err(injected(Operation::Write, &self.name, Some(offset))) } else { Ok(()) }
     }
 
     fn len(&self) -> Result<u64> {
         self.inode.device.check(Operation::Length, &self.name)?;
-        Ok(self.inode.content.lock().bytes().len() as u64)
+        Ok(self.inode.state.lock().content.bytes().len() as u64)
     }
 
     fn set_len(&self, bytes: u64) -> Result<()> {
         self.inode.device.check(Operation::SetLength, &self.name)?;
         let length = usize::try_from(bytes).map_err(|_| too_large(Operation::SetLength, &self.name, bytes))?;
-        match &mut *self.inode.content.lock() {
-            Content::Writable(content) => {
-                self.inode.device.resize(Operation::SetLength, &self.name, content.len() as u64, bytes)?;
-                content.resize(length, 0);
-                Ok(())
-            }
-            Content::ReadOnly(_) => Err(refused(Operation::SetLength, &self.name, None)),
-        }
+        self.inode.resize(&self.name, length)
     }
 
     fn sync_data(&self) -> Result<()> {
-        self.inode.device.check(Operation::Sync, &self.name)
+        self.inode.sync(&self.name)
     }
 
     fn sync_all(&self) -> Result<()> {
-        self.inode.device.check(Operation::Sync, &self.name)
+        self.inode.sync(&self.name)
     }
 
     fn set_read_only(&self) -> Result<()> {
         self.inode.device.check(Operation::SetReadOnly, &self.name)?;
-        let mut content = self.inode.content.lock();
-        if let Content::Writable(bytes) = &mut *content {
-            *content = Content::ReadOnly(Bytes::from(std::mem::take(bytes)));
+        let mut state = self.inode.state.lock();
+        if let Some(bytes) = state.writable() {
+            state.content = Content::ReadOnly(Bytes::from(std::mem::take(bytes)));
         }
         Ok(())
     }
