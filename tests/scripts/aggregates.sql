@@ -1,0 +1,70 @@
+# Every aggregate, with NULLs, duplicates and both kinds of filter, through inserts, deletes and updates.
+CREATE TABLE sales (id INTEGER PRIMARY KEY, shop TEXT, cents BIGINT, price NUMERIC(10, 2), weight DOUBLE PRECISION, paid BOOLEAN);
+
+CREATE MATERIALIZED VIEW by_shop AS SELECT shop, count(*) AS n, count(cents) AS n_cents, sum(cents) AS cents, avg(cents) AS mean, min(price) AS cheapest, max(price) AS dearest, bool_and(paid) AS all_paid, bool_or(paid) AS any_paid FROM sales GROUP BY shop;
+
+CREATE MATERIALIZED VIEW overall AS SELECT count(*) AS n, sum(cents) AS cents, avg(price) AS mean, sum(weight) AS weight, max(shop) AS last_shop FROM sales;
+
+CREATE MATERIALIZED VIEW picky AS SELECT shop, count(DISTINCT cents) AS kinds, sum(DISTINCT cents) AS kinds_sum, count(*) FILTER (WHERE paid) AS paid, sum(cents) FILTER (WHERE price > 1) AS dear, avg(DISTINCT price) FILTER (WHERE NOT paid) AS unpaid FROM sales GROUP BY shop;
+
+# A global aggregate has its one row before there is anything to aggregate.
+SELECT * FROM overall;
+
+SELECT * FROM by_shop;
+
+INSERT INTO sales VALUES (1, 'a', 100, 1.50, 0.5, true), (2, 'a', 100, 2.25, 0.25, NULL), (3, 'b', NULL, NULL, NULL, false), (4, NULL, -7, 0.01, -1.5, true), (5, 'a', 250, 1.50, 2, false);
+
+SELECT * FROM by_shop;
+
+SELECT * FROM overall;
+
+SELECT * FROM picky;
+
+# The extreme is deleted; the next one takes its place.
+DELETE FROM sales WHERE id = 2;
+
+SELECT shop, cheapest, dearest FROM by_shop;
+
+# Duplicates of a DISTINCT value: the value stays until the last of them goes.
+DELETE FROM sales WHERE id = 1;
+
+SELECT shop, kinds, kinds_sum FROM picky;
+
+# A group vanishes, and returns.
+DELETE FROM sales WHERE shop = 'b';
+
+SELECT count(*) FROM by_shop;
+
+INSERT INTO sales VALUES (6, 'b', 1, 1, 1, NULL);
+
+SELECT * FROM by_shop WHERE shop = 'b';
+
+# An update that moves a row to another group.
+UPDATE sales SET shop = 'b', cents = cents + 1 WHERE id = 5;
+
+SELECT * FROM by_shop;
+
+UPDATE sales SET shop = NULL;
+
+SELECT * FROM by_shop;
+
+DELETE FROM sales;
+
+SELECT * FROM by_shop;
+
+SELECT * FROM overall;
+
+# HAVING, and grouping by an expression.
+CREATE MATERIALIZED VIEW parity AS SELECT id % 2 AS odd, count(*) AS n FROM sales GROUP BY id % 2 HAVING count(*) > 1;
+
+INSERT INTO sales VALUES (1, 'a', 1, 1, 1, true), (2, 'a', 1, 1, 1, true), (3, 'a', 1, 1, 1, true);
+
+SELECT * FROM parity;
+
+INSERT INTO sales VALUES (4, 'a', 1, 1, 1, true);
+
+SELECT * FROM parity;
+
+DELETE FROM sales WHERE id < 3;
+
+SELECT * FROM parity;

@@ -1,1 +1,0 @@
-//! Scripts run by the one test binary of this package.
