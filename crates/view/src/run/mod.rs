@@ -1,0 +1,221 @@
+//! `Run`: one immutable part of a spine, in memory or in a file, and the cursor that walks it.
+//!
+//! A **position** is an opaque number that orders the entries of one run: the index of an entry in memory, unit and slot in
+//! a file. Positions of different runs have nothing to do with each other.
+//!
+//! Runs are compared by identity (the `Arc`), never by content: replacing runs by their merge must hit exactly the runs
+//! that were merged.
+
+pub(crate) mod index;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::hash::key_hash;
+use crate::key::KeyExtent;
+use index::HashIndex;
+
+/// From this many entries on a run in memory has a hash index; below, a search among prefixes is as fast.
+const INDEX_ENTRIES_MIN: usize = 1024;
+
+/// A batch with the hash index over its keys.
+#[derive(Debug)]
+pub(crate) struct MemoryRun {
+    batch: Arc<Batch>,
+    index: Option<HashIndex>,
+}
+
+impl MemoryRun {
+    pub(crate) fn new(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
+        let index = if batch.len() < INDEX_ENTRIES_MIN { None } else { Some(index_of(&batch, extent)?) };
+        Ok(MemoryRun { batch, index })
+    }
+
+    pub(crate) fn batch(&self) -> &Arc<Batch> {
+        &self.batch
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.batch.bytes() + self.index.as_ref().map_or(0, HashIndex::bytes)
+    }
+
+    /// The first position of a key's entries, and whether there can be more than one entry.
+    fn locate(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Option<(usize, bool)> {
+        let batch = &*self.batch;
+        let Some(index) = &self.index else {
+            let start = batch.lower_bound(key);
+            let hit = start < batch.len() && extent.matches(batch.entry(start), key);
+            let many = hit && start + 1 < batch.len() && extent.matches(batch.entry(start + 1), key);
+            return hit.then_some((start, many));
+        };
+        index
+            .candidates(hash)
+            .find(|candidate| extent.matches(batch.entry(candidate.position as usize), key))
+            .map(|candidate| (candidate.position as usize, candidate.many))
+    }
+}
+
+fn index_of(batch: &Batch, extent: &KeyExtent) -> Result<HashIndex> {
+    let mut index = HashIndex::with_capacity(batch.len());
+    let mut last: Option<&[u8]> = None;
+    for at in 0..batch.len() {
+        let key = extent.key(batch.entry(at))?;
+        if last == Some(key) {
+            index.mark_many();
+        } else {
+            index.insert(key_hash(key), at as u64);
+            last = Some(key);
+        }
+    }
+    Ok(index)
+}
+
+/// One immutable part of a spine. Cloning clones a pointer.
+#[derive(Clone, Debug)]
+pub(crate) enum Run {
+    Memory(Arc<MemoryRun>),
+}
+
+/// What one run knows of a key.
+pub(crate) enum Found<'a> {
+    Nothing,
+    One(&'a [u8], i64),
+    /// Two entries or more, from this position on.
+    Many(u64),
+}
+
+impl Run {
+    /// Whether both are the same run, not merely equal ones.
+    pub(crate) fn is(&self, other: &Run) -> bool {
+        match (self, other) {
+            (Run::Memory(a), Run::Memory(b)) => Arc::ptr_eq(a, b),
+        }
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Run::Memory(run) => run.batch.len() as u64,
+        }
+    }
+
+    /// The multiset hash of the content.
+    pub(crate) fn hash(&self) -> u128 {
+        match self {
+            Run::Memory(run) => run.batch.hash(),
+        }
+    }
+
+    /// All positions.
+    pub(crate) fn everything(&self) -> Range<u64> {
+        match self {
+            Run::Memory(run) => 0..run.batch.len() as u64,
+        }
+    }
+
+    /// The position of the first entry that is not less than `probe`.
+    pub(crate) fn lower_bound(&self, probe: &[u8]) -> Result<u64> {
+        match self {
+            Run::Memory(run) => Ok(run.batch.lower_bound(probe) as u64),
+        }
+    }
+
+    /// The positions of all entries that start with `prefix`.
+    pub(crate) fn prefix(&self, prefix: &[u8]) -> Result<Range<u64>> {
+        if prefix.is_empty() {
+            return Ok(self.everything());
+        }
+        let start = self.lower_bound(prefix)?;
+        Ok(start..self.prefix_end(start, prefix)?)
+    }
+
+    /// The positions of all entries with a whole key.
+    pub(crate) fn key(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Range<u64>> {
+        match self {
+            Run::Memory(run) => match run.locate(key, hash, extent) {
+                None => Ok(0..0),
+                Some((start, false)) => Ok(start as u64..start as u64 + 1),
+                Some((start, true)) => Ok(start as u64..run.batch.prefix_end(start, key) as u64),
+            },
+        }
+    }
+
+    /// The entry of a whole key, when there is just one.
+    pub(crate) fn find(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'_>> {
+        match self {
+            Run::Memory(run) => Ok(match run.locate(key, hash, extent) {
+                None => Found::Nothing,
+                Some((start, false)) => Found::One(run.batch.entry(start), run.batch.weight(start)),
+                Some((start, true)) => Found::Many(start as u64),
+            }),
+        }
+    }
+
+    fn prefix_end(&self, start: u64, prefix: &[u8]) -> Result<u64> {
+        match self {
+            Run::Memory(run) => Ok(run.batch.prefix_end(start as usize, prefix) as u64),
+        }
+    }
+
+    /// A cursor over `range` that stands on its first entry in `direction`; `None` when the range is empty.
+    pub(crate) fn cursor(&self, range: Range<u64>, direction: Direction) -> Result<Option<Cursor<'_>>> {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let source = match self {
+            Run::Memory(run) => Source::Memory(&run.batch),
+        };
+        let mut cursor = Cursor { source, range, entry: &[], weight: 0 };
+        Ok(cursor.advance(direction)?.then_some(cursor))
+    }
+}
+
+/// Which way a cursor walks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Ascending,
+    Descending,
+}
+
+/// A walk over part of one run. It always stands on an entry.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    source: Source<'a>,
+    /// Positions not visited yet.
+    range: Range<u64>,
+    pub(crate) entry: &'a [u8],
+    pub(crate) weight: i64,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    Memory(&'a Batch),
+}
+
+impl Cursor<'_> {
+    /// Moves to the next entry; `false` when there is none, and then the cursor must not be used any more.
+    pub(crate) fn advance(&mut self, direction: Direction) -> Result<bool> {
+        if self.range.is_empty() {
+            return Ok(false);
+        }
+        match &self.source {
+            Source::Memory(batch) => {
+                let at = match direction {
+                    Direction::Ascending => {
+                        self.range.start += 1;
+                        self.range.start - 1
+                    }
+                    Direction::Descending => {
+                        self.range.end -= 1;
+                        self.range.end
+                    }
+                } as usize;
+                self.entry = batch.entry(at);
+                self.weight = batch.weight(at);
+                Ok(true)
+            }
+        }
+    }
+}
