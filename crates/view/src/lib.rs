@@ -8,14 +8,36 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod builder;
+mod delta;
 mod error;
+mod evaluate;
+pub mod expression;
+mod failure;
+mod graph;
 mod hash;
+pub mod identity;
 mod key;
+mod layout;
 mod merge;
+pub mod operators;
 mod run;
 mod spine;
+mod step;
+mod version;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX};
+pub use builder::{GraphBuilder, GraphError};
+pub use delta::Delta;
 pub use error::{Error, Result};
+pub use evaluate::evaluate;
+pub use expression::{Expr, Expression, ExpressionError};
+pub use failure::Failure;
+pub use graph::{Graph, Node, NodeId, TableId};
+pub use identity::Identity;
 pub use key::KeyExtent;
+pub use layout::{Layout, RowType};
+pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator};
 pub use spine::{ArrangementId, Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
+pub use step::{Scope, Step, StepError, step};
+pub use version::Version;

@@ -1,0 +1,191 @@
+//! `Join`: pairs of rows of two arrangements whose keys agree, with an optional condition on the pair.
+//!
+//! Delta rule, with `A'` for the left side after the change: `d(A x B) = dA x B + A' x dB`. Both sides are arrangements
+//! below this node, so both old and new content is at hand, and a join of an arrangement with itself needs no third term:
+//! `dA x A + A' x dA` is all of `A' x A' - A x A`.
+//! A key with a NULL in it matches nothing, unless the join says that NULLs are equal. An empty key pairs every row with
+//! every row. The condition is evaluated on produced pairs, in chunks.
+//! State: none of its own. Cost: one probe of the other side per distinct key in the delta, in key order, plus the
+//! produced pairs; at most [`PAIRS_MAX`] pairs are held at a time.
+
+use std::fmt;
+use std::ops::Range;
+
+use monostable_types::Weight;
+
+use crate::batch::Batch;
+use crate::delta::Delta;
+use crate::expression::{Expr, truth};
+use crate::failure::Failure;
+use crate::identity;
+use crate::layout::{Layout, RowType};
+use crate::operators::map::put_expression;
+use crate::spine::{Entries, Spine};
+
+/// How many pairs are held before they are handed on.
+pub const PAIRS_MAX: usize = 8192;
+
+/// Pairs of rows of two arrangements with equal keys.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// How many leading columns of the two arrangements' keys must agree; 0 is a cross join.
+    pub keys: usize,
+    /// Whether two NULLs in a key agree, as in `IS NOT DISTINCT FROM` and in set operations.
+    pub null_equals_null: bool,
+    /// A condition on the pair: the left row's columns, then the right row's, both in logical order.
+    pub residual: Option<Expr>,
+}
+
+impl Join {
+    /// A join on the first `keys` columns of both arrangements' keys, with SQL's `=`.
+    pub fn on(keys: usize) -> Join {
+        Join { keys, null_equals_null: false, residual: None }
+    }
+
+    /// The same join, but only of pairs for which `condition` is true.
+    #[must_use]
+    pub fn when(self, condition: Expr) -> Join {
+        Join { residual: Some(condition), ..self }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        identity::put_number(out, self.keys as u64);
+        out.push(u8::from(self.null_equals_null));
+        match &self.residual {
+            None => out.push(0),
+            Some(condition) => {
+                out.push(1);
+                put_expression(out, condition);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.keys {
+            0 => f.write_str("cross join")?,
+            keys => write!(f, "join on {keys} key columns")?,
+        }
+        f.write_str(if self.residual.is_some() { " with a condition" } else { "" })
+    }
+}
+
+/// Which side of the join the delta is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+/// What one probe is about: the two sides' layouts, and what a pair looks like.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    pub(crate) join: &'a Join,
+    /// The side that changed.
+    pub(crate) side: Side,
+    /// The layout of the side that changed.
+    pub(crate) changed: &'a Layout,
+    /// The layout of the other side.
+    pub(crate) other: &'a Layout,
+    /// The type of a pair.
+    pub(crate) row: &'a RowType,
+}
+
+/// Pairs the entries of `batch` with those of `spine`, chunk by chunk: call [`Probe::next`] until it gives nothing.
+pub(crate) struct Probe<'a> {
+    shape: Shape<'a>,
+    batch: &'a Batch,
+    spine: &'a Spine,
+    /// The entries of the batch that have the current key.
+    group: Range<usize>,
+    /// The other side's entries with the current key.
+    matches: Option<Entries<'a>>,
+    /// The current one of them, and the first entry of the group that it was not paired with yet.
+    current: Option<(&'a [u8], Weight, usize)>,
+    pairs: Pairs<'a>,
+}
+
+impl<'a> Probe<'a> {
+    pub(crate) fn new(shape: Shape<'a>, batch: &'a Batch, spine: &'a Spine) -> Probe<'a> {
+        Probe { shape, batch, spine, group: 0..0, matches: None, current: None, pairs: Pairs::default() }
+    }
+
+    /// The next chunk of pairs; `None` at the end. A chunk may be empty where the condition holds for no pair of it.
+    pub(crate) fn next(&mut self) -> Result<Option<Delta>, Failure> {
+        loop {
+            if let Some((entry, weight, from)) = self.current.take() {
+                let room = PAIRS_MAX - self.pairs.weights.len();
+                let until = self.group.end.min(from + room);
+                for index in from..until {
+                    let (changed, change) = self.batch.get(index);
+                    self.pairs.push(changed, entry, change.mul(weight)?);
+                }
+                if until < self.group.end {
+                    self.current = Some((entry, weight, until));
+                    return self.hand_on();
+                }
+            } else if let Some(entry) = self.matches.as_mut().and_then(Iterator::next) {
+                let (entry, weight) = entry?;
+                self.current = Some((entry, weight, self.group.start));
+            } else if self.group.end == self.batch.len() {
+                return self.hand_on();
+            } else {
+                self.next_group()?;
+            }
+        }
+    }
+
+    /// Goes on to the next key of the batch and looks it up on the other side.
+    fn next_group(&mut self) -> Result<(), Failure> {
+        let keys = self.shape.join.keys;
+        let start = self.group.end;
+        let first = self.batch.get(start).0;
+        let key = &first[..self.shape.changed.codec().prefix_len(first, keys)?];
+        let same = |&index: &usize| self.batch.get(index).0.starts_with(key);
+        let end = (start + 1..self.batch.len()).take_while(same).last().map_or(start + 1, |last| last + 1);
+        self.group = start..end;
+        self.matches = None;
+        if self.shape.join.null_equals_null || !self.shape.changed.codec().has_null(key, keys)? {
+            let whole = keys == self.shape.other.key().len();
+            self.matches = Some(if whole { self.spine.key(key)? } else { self.spine.prefix(key)? });
+        }
+        Ok(())
+    }
+
+    /// Decodes the pairs that were collected and drops those for which the condition is not true.
+    fn hand_on(&mut self) -> Result<Option<Delta>, Failure> {
+        let pairs = std::mem::take(&mut self.pairs);
+        if pairs.weights.is_empty() {
+            return Ok(None);
+        }
+        let changed = self.shape.changed.decode(pairs.changed.iter().copied())?;
+        let other = self.shape.other.decode(pairs.other.iter().copied())?;
+        let (left, right) = match self.shape.side {
+            Side::Left => (changed, other),
+            Side::Right => (other, changed),
+        };
+        let columns = left.columns().iter().chain(right.columns()).cloned().collect();
+        let delta = Delta::new(self.shape.row.batch(columns, pairs.weights.len())?, pairs.weights);
+        match &self.shape.join.residual {
+            None => Ok(Some(delta)),
+            Some(condition) => Ok(Some(delta.filter(&truth(&condition.evaluate(delta.rows())?)?)?)),
+        }
+    }
+}
+
+/// Pairs that wait to be decoded; entries are borrowed from the batch and from the runs.
+#[derive(Default)]
+struct Pairs<'a> {
+    changed: Vec<&'a [u8]>,
+    other: Vec<&'a [u8]>,
+    weights: Vec<Weight>,
+}
+
+impl<'a> Pairs<'a> {
+    fn push(&mut self, changed: &'a [u8], other: &'a [u8], weight: Weight) {
+        self.changed.push(changed);
+        self.other.push(other);
+        self.weights.push(weight);
+    }
+}

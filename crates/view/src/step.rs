@@ -1,0 +1,326 @@
+//! `step`: a version and a change of the tables give the next version. A pure function.
+//!
+//! The changes flow through the graph once, in topological order. Linear operators pass each chunk on at once. A stateful
+//! operator or a reader waits until everything below it is done; it is then finished exactly once. Nodes that no change
+//! reaches are never looked at.
+//!
+//! An arrangement's change is encoded once per input and column order, however many arrangements have that order, sorted
+//! and consolidated; an arrangement whose change cancels wakes nobody.
+//!
+//! The result depends on the consolidated changes alone: not on the order of rows, nor on how rows are split into chunks.
+//! An error leaves the old version as it was, because nothing in it is ever changed.
+//!
+//! Cost: O(log of the number of waiting nodes) per node reached, plus what the operators' files say. Called by the
+//! committer for every group, by recovery, by transactions for their private view of the world, and by `Build`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use monostable_types::{Rows, Weight};
+
+use crate::batch::Batch;
+use crate::delta::Delta;
+use crate::failure::Failure;
+use crate::graph::{Graph, Node, NodeId, TableId};
+use crate::layout::Layout;
+use crate::operators::aggregate::Contributions;
+use crate::operators::join::{Probe, Shape, Side};
+use crate::operators::{Join, Operator, distinct};
+use crate::spine::Spine;
+use crate::version::Version;
+
+/// A step, an evaluation or a build could not go on. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{operator}: {failure}")]
+pub struct StepError {
+    /// The node that failed; none if the failure is outside the graph.
+    pub node: Option<NodeId>,
+    /// The node's operator, in words.
+    pub operator: String,
+    /// Why.
+    #[source]
+    pub failure: Failure,
+}
+
+impl StepError {
+    pub(crate) fn at(node: &Node, failure: Failure) -> StepError {
+        StepError { node: Some(node.id), operator: format!("{} {}", node.id, node.operator), failure }
+    }
+
+    pub(crate) fn outside(failure: Failure) -> StepError {
+        StepError { node: None, operator: "step".to_owned(), failure }
+    }
+
+    /// The five-character SQLSTATE.
+    pub fn sqlstate(&self) -> &'static str {
+        self.failure.sqlstate()
+    }
+}
+
+/// Which nodes a step maintains.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// All of the graph.
+    All,
+    /// These nodes and what they depend on; everything else in the resulting version stays as it was.
+    Only(&'a [NodeId]),
+}
+
+/// What a step gives.
+#[derive(Debug)]
+pub struct Step {
+    /// The next version, still at the epoch and log position of the old one.
+    pub version: Version,
+    /// For each watched node that changed, its change, in ascending order of nodes.
+    pub changes: Vec<(NodeId, Delta)>,
+}
+
+/// Applies changes of tables to a version.
+///
+/// A table that the graph does not know is ignored: replay meets records of tables that were dropped later. A change whose
+/// columns have other types than the table is an error. `watched` names nodes whose changes are wanted, for subscriptions.
+pub fn step(
+    version: &Version,
+    deltas: &[(TableId, Delta)],
+    scope: Scope<'_>,
+    watched: &[NodeId],
+) -> Result<Step, StepError> {
+    let graph = version.graph();
+    let scope = match scope {
+        Scope::All => None,
+        Scope::Only(nodes) => Some(graph.closure(nodes)),
+    };
+    let changes = watched.iter().map(|&node| (node, Vec::new())).collect();
+    let mut flow = Flow {
+        graph,
+        old: version,
+        new: version.clone(),
+        scope,
+        waiting: BTreeSet::new(),
+        encodings: BTreeMap::new(),
+        contributions: BTreeMap::new(),
+        batches: BTreeMap::new(),
+        chunks: 0,
+        changes,
+    };
+    for (table, delta) in deltas {
+        let Some(node) = graph.source(*table).and_then(|id| graph.node(id)) else { continue };
+        if !delta.is_empty() && flow.in_scope(node.id) {
+            let delta = delta.retyped(&node.row).map_err(|failure| StepError::at(node, failure))?;
+            flow.emit(node.id, delta)?;
+        }
+    }
+    while let Some(id) = flow.waiting.pop_first() {
+        if let Some(node) = graph.node(id) {
+            flow.finish(node)?;
+        }
+    }
+    let mut changes = Vec::new();
+    for (id, chunks) in flow.changes {
+        if let Some(change) = Delta::concat(&chunks).map_err(StepError::outside)? {
+            changes.push((id, change));
+        }
+    }
+    Ok(Step { version: flow.new, changes })
+}
+
+/// Entries that wait for their arrangements: the changes of one node in one column order.
+#[derive(Default)]
+struct Encoding {
+    rows: Rows,
+    weights: Vec<Weight>,
+    /// The number of the last chunk that was added, so that two arrangements do not add it twice.
+    last_chunk: u64,
+    batch: Option<Arc<Batch>>,
+}
+
+/// One step on its way through the graph.
+struct Flow<'a> {
+    graph: &'a Graph,
+    old: &'a Version,
+    new: Version,
+    scope: Option<BTreeSet<NodeId>>,
+    /// Nodes that have a change to finish, in topological order.
+    waiting: BTreeSet<NodeId>,
+    encodings: BTreeMap<(NodeId, Arc<[usize]>), Encoding>,
+    contributions: BTreeMap<NodeId, Contributions>,
+    /// The consolidated changes of arrangements that are finished.
+    batches: BTreeMap<NodeId, Arc<Batch>>,
+    chunks: u64,
+    changes: BTreeMap<NodeId, Vec<Delta>>,
+}
+
+impl<'a> Flow<'a> {
+    fn in_scope(&self, id: NodeId) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.contains(&id))
+    }
+
+    /// Hands a chunk of `from`'s output to its consumers, and what linear ones make of it to theirs.
+    fn emit(&mut self, from: NodeId, delta: Delta) -> Result<(), StepError> {
+        let mut stack = vec![(from, delta)];
+        while let Some((from, delta)) = stack.pop() {
+            if delta.is_empty() {
+                continue;
+            }
+            self.chunks += 1;
+            if let Some(changes) = self.changes.get_mut(&from) {
+                changes.push(delta.clone());
+            }
+            let graph = self.graph;
+            for (index, &to) in graph.consumers(from).iter().enumerate() {
+                let Some(node) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
+                let at = |failure| StepError::at(node, failure);
+                match &node.operator {
+                    Operator::Map(map) => stack.push((to, map.apply(&node.row, &delta).map_err(at)?)),
+                    Operator::Union => stack.push((to, delta.clone())),
+                    Operator::Negate => stack.push((to, delta.negate().map_err(at)?)),
+                    Operator::Arrange(layout) => self.absorb(from, node, layout, &delta).map_err(at)?,
+                    Operator::Aggregate(aggregate) => {
+                        // A node that reads this one through several ports is named several times; one pass serves all.
+                        if graph.consumers(from)[..index].contains(&to) {
+                            continue;
+                        }
+                        let contributions = self.contributions.entry(to).or_default();
+                        aggregate.absorb(node.ports_of(from), &delta, contributions).map_err(at)?;
+                        self.waiting.insert(to);
+                    }
+                    // These read the batch of an arrangement, which wakes them when it is finished.
+                    Operator::Distinct | Operator::Join(_) => {}
+                    Operator::Source { .. } | Operator::Values { .. } => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, from: NodeId, node: &Node, layout: &Layout, delta: &Delta) -> Result<(), Failure> {
+        let encoding = self.encodings.entry((from, Arc::clone(layout.order()))).or_default();
+        if encoding.last_chunk != self.chunks {
+            encoding.last_chunk = self.chunks;
+            layout.encode(delta.rows(), &mut encoding.rows)?;
+            encoding.weights.extend_from_slice(delta.weights());
+        }
+        self.waiting.insert(node.id);
+        Ok(())
+    }
+
+    fn finish(&mut self, node: &'a Node) -> Result<(), StepError> {
+        match &node.operator {
+            Operator::Arrange(layout) => self.finish_arrange(node, layout),
+            Operator::Distinct => self.finish_distinct(node),
+            Operator::Join(join) => self.finish_join(node, join),
+            Operator::Aggregate(_) => self.finish_aggregate(node),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish_arrange(&mut self, node: &'a Node, layout: &Layout) -> Result<(), StepError> {
+        let (batch, spine) = self.arranged(node, layout).map_err(|failure| StepError::at(node, failure))?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Some(id) = node.arrangement {
+            self.new.set_spine(id, spine);
+        }
+        self.batches.insert(node.id, Arc::clone(&batch));
+        let graph = self.graph;
+        let mut columns_wanted = self.changes.contains_key(&node.id);
+        for &to in graph.consumers(node.id) {
+            let Some(consumer) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
+            match &consumer.operator {
+                Operator::Distinct | Operator::Join(_) => {
+                    self.waiting.insert(to);
+                }
+                Operator::Aggregate(aggregate) if aggregate.reads_extremes_of(consumer, node.id) => {
+                    self.waiting.insert(to);
+                    columns_wanted |= consumer.inputs.first() == Some(&node.id);
+                }
+                _ => columns_wanted = true,
+            }
+        }
+        if !columns_wanted {
+            return Ok(());
+        }
+        let rows = layout.decode((0..batch.len()).map(|index| batch.get(index).0));
+        let weights: Vec<Weight> = batch.iter().map(|(_, weight)| weight).collect();
+        let delta = Delta::new(rows.map_err(|failure| StepError::at(node, failure))?, weights);
+        self.emit(node.id, delta)
+    }
+
+    /// The consolidated change of an arrangement, and its content after it.
+    fn arranged(&mut self, node: &Node, layout: &Layout) -> Result<(Arc<Batch>, Spine), Failure> {
+        let encoding = self.encodings.entry((node.inputs[0], Arc::clone(layout.order()))).or_default();
+        let batch = match &encoding.batch {
+            Some(batch) => Arc::clone(batch),
+            None => {
+                let batch = Arc::new(Batch::from_unsorted(&encoding.rows, &encoding.weights)?);
+                (encoding.rows, encoding.weights) = (Rows::default(), Vec::new());
+                encoding.batch = Some(Arc::clone(&batch));
+                batch
+            }
+        };
+        let spine = spine_of(self.old, node)?.push(Arc::clone(&batch))?;
+        if self.graph.is_positive(node.id) {
+            check_positive(&batch, &spine)?;
+        }
+        Ok((batch, spine))
+    }
+
+    fn finish_distinct(&mut self, node: &'a Node) -> Result<(), StepError> {
+        let at = |failure| StepError::at(node, failure);
+        let input = node.inputs[0];
+        let Some(arranged) = self.graph.node(input) else { return Ok(()) };
+        let (Some(batch), Some(layout)) = (self.batches.get(&input), arranged.layout()) else { return Ok(()) };
+        let spine = spine_of(&self.new, arranged).map_err(at)?;
+        let delta = distinct::crossings(layout, batch, spine).map_err(at)?;
+        self.emit(node.id, delta)
+    }
+
+    fn finish_join(&mut self, node: &'a Node, join: &'a Join) -> Result<(), StepError> {
+        let graph = self.graph;
+        let sides = [graph.node(node.inputs[0]), graph.node(node.inputs[1])];
+        let [Some(left), Some(right)] = sides else { return Ok(()) };
+        let (Some(left_layout), Some(right_layout)) = (left.layout(), right.layout()) else { return Ok(()) };
+        let at = |failure| StepError::at(node, failure);
+        let row = &*node.row;
+        if let Some(batch) = self.batches.get(&left.id).cloned() {
+            let spine = spine_of(self.old, right).map_err(at)?;
+            let shape = Shape { join, side: Side::Left, changed: left_layout, other: right_layout, row };
+            self.emit_pairs(node, Probe::new(shape, &batch, spine))?;
+        }
+        if let Some(batch) = self.batches.get(&right.id).cloned() {
+            let spine = spine_of(&self.new, left).map_err(at)?.clone();
+            let shape = Shape { join, side: Side::Right, changed: right_layout, other: left_layout, row };
+            self.emit_pairs(node, Probe::new(shape, &batch, &spine))?;
+        }
+        Ok(())
+    }
+
+    fn emit_pairs(&mut self, node: &Node, mut probe: Probe<'_>) -> Result<(), StepError> {
+        while let Some(delta) = probe.next().map_err(|failure| StepError::at(node, failure))? {
+            self.emit(node.id, delta)?;
+        }
+        Ok(())
+    }
+
+    fn finish_aggregate(&mut self, node: &'a Node) -> Result<(), StepError> {
+        let _ = node;
+        Ok(())
+    }
+}
+
+/// The spine of a stateful node; every one in a live graph has been built.
+pub(crate) fn spine_of<'v>(version: &'v Version, node: &Node) -> Result<&'v Spine, Failure> {
+    let spine = node.arrangement.and_then(|id| version.spine(id));
+    spine.ok_or_else(|| Failure::inconsistent(format!("node {} was never built", node.id)))
+}
+
+/// Whether the entries that lost weight still have a positive one, or none.
+fn check_positive(batch: &Batch, spine: &Spine) -> Result<(), Failure> {
+    for (entry, change) in batch.iter() {
+        if change < Weight::ZERO && spine.contains_weight(entry)? < Weight::ZERO {
+            return Err(Failure::inconsistent("a row was taken away that is not there"));
+        }
+    }
+    Ok(())
+}
