@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
     IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, StringArray};
+use arrow_buffer::{Buffer, NullBuffer};
 
 use super::Value;
 use crate::codec::scalar::{check_numeric, check_time, interval_from_arrow, interval_to_arrow};
@@ -110,26 +110,18 @@ pub(crate) fn rescale(unscaled: i128, from: i8, to: i8) -> Option<i128> {
 pub fn values_to_array<'a>(data_type: DataType, values: impl Iterator<Item = &'a Value>) -> Result<ArrayRef> {
     match data_type {
         DataType::Boolean => {
-            let mut builder = BooleanBuilder::new();
-            collect(data_type, values, |value| match value {
-                None => Some(builder.append_null()),
-                Some(Value::Boolean(value)) => Some(builder.append_value(*value)),
-                Some(_) => None,
+            let values = natives(data_type, values, |value| match value {
+                Value::Boolean(value) => Some(*value),
+                _ => None,
             })?;
-            Ok(Arc::new(builder.finish()))
+            Ok(Arc::new(BooleanArray::from(values)))
         }
         DataType::SmallInt => primitive::<Int16Type>(data_type, values, |value| match value {
             Value::SmallInt(value) => Some(*value),
             _ => None,
         }),
-        DataType::Integer => primitive::<Int32Type>(data_type, values, |value| match value {
-            Value::Integer(value) => Some(*value),
-            _ => None,
-        }),
-        DataType::BigInt => primitive::<Int64Type>(data_type, values, |value| match value {
-            Value::BigInt(value) => Some(*value),
-            _ => None,
-        }),
+        DataType::Integer | DataType::Date => integers(data_type, values),
+        DataType::BigInt | DataType::Time | DataType::Timestamp | DataType::TimestampTz => bigints(data_type, values),
         DataType::Real => primitive::<Float32Type>(data_type, values, |value| match value {
             Value::Real(value) => Some(*value),
             _ => None,
@@ -142,59 +134,75 @@ pub fn values_to_array<'a>(data_type: DataType, values: impl Iterator<Item = &'a
             Value::Numeric { unscaled, .. } => Some(*unscaled),
             _ => None,
         }),
-        DataType::Date => primitive::<Date32Type>(data_type, values, |value| match value {
-            Value::Date(value) => Some(*value),
-            _ => None,
-        }),
-        DataType::Time => primitive::<Time64MicrosecondType>(data_type, values, |value| match value {
-            Value::Time(value) => Some(*value),
-            _ => None,
-        }),
-        DataType::Timestamp | DataType::TimestampTz => {
-            primitive::<TimestampMicrosecondType>(data_type, values, |value| match value {
-                Value::Timestamp(value) | Value::TimestampTz(value) => Some(*value),
-                _ => None,
-            })
-        }
         DataType::Interval => primitive::<IntervalMonthDayNanoType>(data_type, values, |value| match value {
             Value::Interval { months, days, micros } => interval_to_arrow(*months, *days, *micros).ok(),
             _ => None,
         }),
-        DataType::Text | DataType::Bytea | DataType::Uuid => byte_strings(data_type, values),
+        DataType::Text => {
+            let text = borrowed(data_type, values, |value| match value {
+                Value::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            Ok(Arc::new(text.collect::<Result<StringArray>>()?))
+        }
+        DataType::Bytea => {
+            let bytes = borrowed(data_type, values, |value| match value {
+                Value::Bytea(bytes) => Some(bytes.as_slice()),
+                _ => None,
+            });
+            Ok(Arc::new(bytes.collect::<Result<BinaryArray>>()?))
+        }
+        DataType::Uuid => uuids(data_type, values),
     }
 }
 
-/// Builds the arrays whose values are strings of bytes.
-fn byte_strings<'a>(data_type: DataType, values: impl Iterator<Item = &'a Value>) -> Result<ArrayRef> {
+/// Builds the arrays whose values are numbers of 32 bits.
+fn integers<'a>(data_type: DataType, values: impl Iterator<Item = &'a Value>) -> Result<ArrayRef> {
+    let native = |value: &Value| match value {
+        Value::Integer(value) | Value::Date(value) => Some(*value),
+        _ => None,
+    };
     match data_type {
-        DataType::Text => {
-            let mut builder = StringBuilder::new();
-            collect(data_type, values, |value| match value {
-                None => Some(builder.append_null()),
-                Some(Value::Text(value)) => Some(builder.append_value(value)),
-                Some(_) => None,
-            })?;
-            Ok(Arc::new(builder.finish()))
-        }
-        DataType::Bytea => {
-            let mut builder = BinaryBuilder::new();
-            collect(data_type, values, |value| match value {
-                None => Some(builder.append_null()),
-                Some(Value::Bytea(value)) => Some(builder.append_value(value)),
-                Some(_) => None,
-            })?;
-            Ok(Arc::new(builder.finish()))
-        }
-        _ => {
-            let mut builder = FixedSizeBinaryBuilder::new(16);
-            collect(data_type, values, |value| match value {
-                None => Some(builder.append_null()),
-                Some(Value::Uuid(value)) => builder.append_value(value).ok(),
-                Some(_) => None,
-            })?;
-            Ok(Arc::new(builder.finish()))
-        }
+        DataType::Date => primitive::<Date32Type>(data_type, values, native),
+        _ => primitive::<Int32Type>(data_type, values, native),
     }
+}
+
+/// Builds the arrays whose values are numbers of 64 bits.
+fn bigints<'a>(data_type: DataType, values: impl Iterator<Item = &'a Value>) -> Result<ArrayRef> {
+    let native = |value: &Value| match value {
+        Value::BigInt(value) | Value::Time(value) | Value::Timestamp(value) | Value::TimestampTz(value) => Some(*value),
+        _ => None,
+    };
+    match data_type {
+        DataType::Time => primitive::<Time64MicrosecondType>(data_type, values, native),
+        DataType::Timestamp | DataType::TimestampTz => primitive::<TimestampMicrosecondType>(data_type, values, native),
+        _ => primitive::<Int64Type>(data_type, values, native),
+    }
+}
+
+/// Builds an array of uuids: their bytes end to end, zeroes where there is none.
+fn uuids<'a>(data_type: DataType, values: impl Iterator<Item = &'a Value>) -> Result<ArrayRef> {
+    let values = natives(data_type, values, |value| match value {
+        Value::Uuid(bytes) => Some(*bytes),
+        _ => None,
+    })?;
+    let nulls = values.iter().map(Option::is_some).collect::<NullBuffer>();
+    let bytes = values.into_iter().flat_map(Option::unwrap_or_default).collect::<Vec<u8>>();
+    Ok(Arc::new(FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes), Some(nulls))))
+}
+
+/// What the values hold, borrowed; `None` for NULL.
+fn borrowed<'a, T: ?Sized + 'a>(
+    data_type: DataType,
+    values: impl Iterator<Item = &'a Value>,
+    content: impl Fn(&'a Value) -> Option<&'a T>,
+) -> impl Iterator<Item = Result<Option<&'a T>>> {
+    values.map(move |value| match (value, content(value)) {
+        (Value::Null, _) => Ok(None),
+        (_, None) => Err(Error::TypeMismatch { expected: data_type, found: value.type_name() }),
+        (_, content) => Ok(content),
+    })
 }
 
 /// Builds an array of a primitive Arrow type; `native` gives the number inside a value of the right type.
@@ -203,34 +211,21 @@ fn primitive<'a, T: ArrowPrimitiveType>(
     values: impl Iterator<Item = &'a Value>,
     native: impl Fn(&Value) -> Option<T::Native>,
 ) -> Result<ArrayRef> {
-    let mut builder = PrimitiveBuilder::<T>::new().with_data_type(data_type.to_arrow());
-    collect(data_type, values, |value| match value {
-        None => Some(builder.append_null()),
-        Some(value) => native(value).map(|native| builder.append_value(native)),
-    })?;
-    Ok(Arc::new(builder.finish()))
+    let array: PrimitiveArray<T> = natives(data_type, values, native)?.into_iter().collect();
+    Ok(Arc::new(array.with_data_type(data_type.to_arrow())))
 }
 
-/// Hands each value, checked and brought to the type's scale, to `append`; `None` stands for NULL.
-fn collect<'a>(
+/// What the values hold once they are brought to the type; `None` for NULL.
+fn natives<'a, T>(
     data_type: DataType,
     values: impl Iterator<Item = &'a Value>,
-    mut append: impl FnMut(Option<&Value>) -> Option<()>,
-) -> Result<()> {
-    for value in values {
-        let conformed;
-        let value = match value {
-            Value::Null => None,
-            // Text and bytea always conform and are the ones worth not copying.
-            Value::Text(_) | Value::Bytea(_) => Some(value),
-            other => {
-                conformed = other.clone().conform(data_type)?;
-                Some(&conformed)
-            }
-        };
-        let mismatch =
-            || Error::TypeMismatch { expected: data_type, found: value.map_or_else(String::new, Value::type_name) };
-        append(value).ok_or_else(mismatch)?;
-    }
-    Ok(())
+    native: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<Option<T>>> {
+    let one = |value: &Value| match value.clone().conform(data_type)? {
+        Value::Null => Ok(None),
+        value => native(&value)
+            .map(Some)
+            .ok_or_else(|| Error::TypeMismatch { expected: data_type, found: value.type_name() }),
+    };
+    values.map(one).collect()
 }
