@@ -89,7 +89,10 @@ impl Batch {
             Layout::Fixed(_) => 0,
             Layout::Offsets(offsets) => offsets.len() * 4,
         };
-        self.arena.len() + offsets + self.prefixes.len() * 8 + self.weights.as_ref().map_or(0, |weights| weights.len() * 8)
+        self.arena.len()
+            + offsets
+            + self.prefixes.len() * 8
+            + self.weights.as_ref().map_or(0, |weights| weights.len() * 8)
     }
 
     /// Bytes of the entries alone.
@@ -240,10 +243,6 @@ impl BatchBuilder {
         Ok(())
     }
 
-    pub(crate) fn entry_bytes(&self) -> usize {
-        self.arena.len()
-    }
-
     pub(crate) fn finish(mut self) -> Batch {
         let len = self.offsets.len();
         self.offsets.push(self.arena.len() as u32);
@@ -255,6 +254,15 @@ impl BatchBuilder {
         let layout = if fixed { Layout::Fixed(width) } else { Layout::Offsets(self.offsets) };
         let weights = if self.unit_weights { None } else { Some(self.weights) };
         self.arena.shrink_to_fit();
-        Batch { arena: self.arena, layout, len, shared, prefixes, weights, hash: self.hash, weight_sum: self.weight_sum }
+        Batch {
+            arena: self.arena,
+            layout,
+            len,
+            shared,
+            prefixes,
+            weights,
+            hash: self.hash,
+            weight_sum: self.weight_sum,
+        }
     }
 }

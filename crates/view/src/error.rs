@@ -13,7 +13,9 @@ pub enum Error {
     #[error("the weight of a row overflows; the change was not applied")]
     WeightOverflow,
     /// An entry is longer than a run can hold.
-    #[error("a row of {bytes} bytes is longer than the {bytes_max} bytes that a run can hold; split it into several rows")]
+    #[error(
+        "a row of {bytes} bytes is longer than the {bytes_max} bytes that a run can hold; split it into several rows"
+    )]
     EntryTooLarge {
         /// Length of the refused entry.
         bytes: usize,
@@ -25,6 +27,12 @@ pub enum Error {
     BatchTooLarge {
         /// The most bytes that one batch can hold.
         bytes_max: usize,
+    },
+    /// A run in a file would be longer than its positions can address.
+    #[error("a run of more than {bytes_max} bytes cannot be written; split the table")]
+    RunTooLarge {
+        /// The most bytes that one run can have.
+        bytes_max: u64,
     },
     /// A lookup that promises one entry per key found two.
     #[error("two rows share one unique key; the arrangement is not keyed as its reader believes")]
@@ -43,7 +51,9 @@ pub enum Error {
         what: &'static str,
     },
     /// A file was written by a release that this one cannot read.
-    #[error("{file} has format version {version}, this release reads up to version {supported}; open it with a newer release")]
+    #[error(
+        "{file} has format version {version}, this release reads up to version {supported}; open it with a newer release"
+    )]
     UnsupportedVersion {
         /// The file.
         file: String,
@@ -53,7 +63,9 @@ pub enum Error {
         supported: u32,
     },
     /// The bytes written by a merge or a checkpoint do not add up to its inputs. Nothing was published.
-    #[error("a merge produced other rows than its inputs hold (expected hash {expected:032x}, got {found:032x}); its output was thrown away")]
+    #[error(
+        "a merge produced other rows than its inputs hold (expected hash {expected:032x}, got {found:032x}); its output was thrown away"
+    )]
     MergeMismatch {
         /// Sum of the inputs' multiset hashes.
         expected: u128,

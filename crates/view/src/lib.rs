@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod bytes;
 mod builder;
 mod delta;
 mod error;
@@ -19,11 +20,14 @@ mod hash;
 pub mod identity;
 mod key;
 mod layout;
+mod manifest;
 mod merge;
 pub mod operators;
+pub mod policy;
 mod run;
 mod spine;
 mod step;
+mod store;
 mod version;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX};
@@ -38,6 +42,11 @@ pub use identity::Identity;
 pub use key::KeyExtent;
 pub use layout::{Layout, RowType};
 pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator};
-pub use spine::{ArrangementId, Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
+pub use merge::{FileMerge, MemoryMerge, Progress, Replacement};
+pub use spine::{Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
 pub use step::{Scope, Step, StepError, step};
+pub use store::{
+    ArrangementId, Checkpoint, CheckpointInput, CheckpointSpine, Recovered, RecoveredSpine, ScrubCursor, Store, StoreOptions,
+    VerifyProgress, VerifyReport,
+};
 pub use version::Version;

@@ -6,7 +6,13 @@
 //! Runs are compared by identity (the `Arc`), never by content: replacing runs by their merge must hit exactly the runs
 //! that were merged.
 
+pub(crate) mod block;
+pub(crate) mod fence;
+pub(crate) mod file;
+pub(crate) mod footer;
 pub(crate) mod index;
+pub(crate) mod meta;
+pub(crate) mod writer;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +21,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::hash::key_hash;
 use crate::key::KeyExtent;
+use file::{FileCursor, FileRun};
 use index::HashIndex;
 
 /// From this many entries on a run in memory has a hash index; below, a search among prefixes is as fast.
@@ -76,14 +83,15 @@ fn index_of(batch: &Batch, extent: &KeyExtent) -> Result<HashIndex> {
 #[derive(Clone, Debug)]
 pub(crate) enum Run {
     Memory(Arc<MemoryRun>),
+    File(Arc<FileRun>),
 }
 
 /// What one run knows of a key.
 pub(crate) enum Found<'a> {
     Nothing,
     One(&'a [u8], i64),
-    /// Two entries or more, from this position on.
-    Many(u64),
+    /// Two entries or more.
+    Many,
 }
 
 impl Run {
@@ -91,6 +99,8 @@ impl Run {
     pub(crate) fn is(&self, other: &Run) -> bool {
         match (self, other) {
             (Run::Memory(a), Run::Memory(b)) => Arc::ptr_eq(a, b),
+            (Run::File(a), Run::File(b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 
@@ -98,6 +108,7 @@ impl Run {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Run::Memory(run) => run.batch.len() as u64,
+            Run::File(run) => run.meta.entries,
         }
     }
 
@@ -105,6 +116,7 @@ impl Run {
     pub(crate) fn hash(&self) -> u128 {
         match self {
             Run::Memory(run) => run.batch.hash(),
+            Run::File(run) => run.meta.hash,
         }
     }
 
@@ -112,6 +124,7 @@ impl Run {
     pub(crate) fn everything(&self) -> Range<u64> {
         match self {
             Run::Memory(run) => 0..run.batch.len() as u64,
+            Run::File(run) => run.everything(),
         }
     }
 
@@ -119,6 +132,7 @@ impl Run {
     pub(crate) fn lower_bound(&self, probe: &[u8]) -> Result<u64> {
         match self {
             Run::Memory(run) => Ok(run.batch.lower_bound(probe) as u64),
+            Run::File(run) => run.lower_bound(probe),
         }
     }
 
@@ -139,6 +153,11 @@ impl Run {
                 Some((start, false)) => Ok(start as u64..start as u64 + 1),
                 Some((start, true)) => Ok(start as u64..run.batch.prefix_end(start, key) as u64),
             },
+            Run::File(run) => match run.locate(key, hash, extent)? {
+                None => Ok(0..0),
+                Some((start, false)) => Ok(start..start + 1),
+                Some((start, true)) => Ok(start..run.prefix_end(start, key)?),
+            },
         }
     }
 
@@ -148,7 +167,12 @@ impl Run {
             Run::Memory(run) => Ok(match run.locate(key, hash, extent) {
                 None => Found::Nothing,
                 Some((start, false)) => Found::One(run.batch.entry(start), run.batch.weight(start)),
-                Some((start, true)) => Found::Many(start as u64),
+                Some((_, true)) => Found::Many,
+            }),
+            Run::File(run) => Ok(match run.locate(key, hash, extent)? {
+                None => Found::Nothing,
+                Some((start, false)) => Found::One(run.entry(start)?, run.weight(start)?),
+                Some((_, true)) => Found::Many,
             }),
         }
     }
@@ -156,18 +180,29 @@ impl Run {
     fn prefix_end(&self, start: u64, prefix: &[u8]) -> Result<u64> {
         match self {
             Run::Memory(run) => Ok(run.batch.prefix_end(start as usize, prefix) as u64),
+            Run::File(run) => run.prefix_end(start, prefix),
         }
     }
 
     /// A cursor over `range` that stands on its first entry in `direction`; `None` when the range is empty.
     pub(crate) fn cursor(&self, range: Range<u64>, direction: Direction) -> Result<Option<Cursor<'_>>> {
+        self.cursor_with(range, direction, false)
+    }
+
+    /// An ascending cursor that computes the checksum of every block it enters, for merges.
+    pub(crate) fn verifying_cursor(&self, range: Range<u64>) -> Result<Option<Cursor<'_>>> {
+        self.cursor_with(range, Direction::Ascending, true)
+    }
+
+    fn cursor_with(&self, range: Range<u64>, direction: Direction, verify: bool) -> Result<Option<Cursor<'_>>> {
         if range.is_empty() {
             return Ok(None);
         }
         let source = match self {
             Run::Memory(run) => Source::Memory(&run.batch),
+            Run::File(run) => Source::File(FileCursor::new(run, verify)),
         };
-        let mut cursor = Cursor { source, range, entry: &[], weight: 0 };
+        let mut cursor = Cursor { source, at: range.clone(), range, entry: &[], weight: 0 };
         Ok(cursor.advance(direction)?.then_some(cursor))
     }
 }
@@ -183,7 +218,8 @@ pub(crate) enum Direction {
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
     source: Source<'a>,
-    /// Positions not visited yet.
+    /// Positions not visited yet, with the entry that it stands on and without it.
+    at: Range<u64>,
     range: Range<u64>,
     pub(crate) entry: &'a [u8],
     pub(crate) weight: i64,
@@ -192,30 +228,44 @@ pub(crate) struct Cursor<'a> {
 #[derive(Debug)]
 enum Source<'a> {
     Memory(&'a Batch),
+    File(FileCursor<'a>),
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
+    /// An ascending cursor over a batch that is in no run; `None` if it is empty.
+    pub(crate) fn over(batch: &'a Batch) -> Option<Cursor<'a>> {
+        (!batch.is_empty()).then(|| {
+            let all = 0..batch.len() as u64;
+            let (entry, weight) = (batch.entry(0), batch.weight(0));
+            Cursor { source: Source::Memory(batch), range: 1..all.end, at: all, entry, weight }
+        })
+    }
+
+    /// The positions from the entry that it stands on, that one included.
+    pub(crate) fn rest(&self) -> Range<u64> {
+        self.at.clone()
+    }
+
     /// Moves to the next entry; `false` when there is none, and then the cursor must not be used any more.
     pub(crate) fn advance(&mut self, direction: Direction) -> Result<bool> {
         if self.range.is_empty() {
             return Ok(false);
         }
-        match &self.source {
-            Source::Memory(batch) => {
-                let at = match direction {
-                    Direction::Ascending => {
-                        self.range.start += 1;
-                        self.range.start - 1
-                    }
-                    Direction::Descending => {
-                        self.range.end -= 1;
-                        self.range.end
-                    }
-                } as usize;
-                self.entry = batch.entry(at);
-                self.weight = batch.weight(at);
-                Ok(true)
+        self.at = self.range.clone();
+        (self.entry, self.weight) = match (&mut self.source, direction) {
+            (Source::Memory(batch), Direction::Ascending) => {
+                self.range.start += 1;
+                let at = self.range.start as usize - 1;
+                (batch.entry(at), batch.weight(at))
             }
-        }
+            (Source::Memory(batch), Direction::Descending) => {
+                self.range.end -= 1;
+                let at = self.range.end as usize;
+                (batch.entry(at), batch.weight(at))
+            }
+            (Source::File(file), Direction::Ascending) => file.take_first(&mut self.range)?,
+            (Source::File(file), Direction::Descending) => file.take_last(&mut self.range)?,
+        };
+        Ok(true)
     }
 }

@@ -21,14 +21,15 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::hash::key_hash;
 use crate::key::KeyExtent;
-use crate::merge::merge_in_memory;
+use crate::merge::{Replacement, merge_batches};
+use crate::policy::{RunShape, SpineShape};
 use crate::run::{Direction, Found, MemoryRun, Run};
 pub use entries::Entries;
 
 /// The most entries that one `push` merges, beyond those that it brings.
 pub const PUSH_ENTRIES_MAX: usize = 512;
 /// The most bytes that one `push` merges, beyond those that it brings.
-const PUSH_BYTES_MAX: usize = 128 * 1024;
+pub(crate) const PUSH_BYTES_MAX: usize = 128 * 1024;
 /// Runs up to this length absorb every further push: they are copied faster than another run is searched.
 const PUSH_ALWAYS_ENTRIES: usize = 64;
 
@@ -47,10 +48,6 @@ struct Inner {
     /// Newest first.
     files: Vec<Run>,
 }
-
-/// Names one arrangement for as long as its database lives. Never used again after the arrangement is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ArrangementId(pub u32);
 
 /// What a spine consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +91,7 @@ impl Spine {
             if *generation != inner.generation || !worthwhile || !budget.spend(small.len(), small.entry_bytes()) {
                 break;
             }
-            fresh = Arc::new(merge_in_memory(&[small, &fresh])?);
+            fresh = Arc::new(merge_batches(small, &fresh)?);
             inner.memory.remove(0);
         }
         if !fresh.is_empty() {
@@ -159,7 +156,7 @@ impl Spine {
             match run.find(key, hash, &self.inner.extent)? {
                 Found::Nothing => {}
                 Found::One(entry, weight) if found.is_none() => found = Some((entry, weight)),
-                Found::One(..) | Found::Many(_) => return self.get_sum(key),
+                Found::One(..) | Found::Many => return self.get_sum(key),
             }
         }
         Ok(found.map(|(entry, weight)| (entry, Weight(weight))))
@@ -206,9 +203,88 @@ impl Spine {
                     stats.memory_entries += run.len();
                     stats.memory_bytes += memory.bytes() as u64;
                 }
+                Run::File(file) => {
+                    stats.file_runs += 1;
+                    stats.file_entries += run.len();
+                    stats.file_bytes += file.meta.bytes();
+                }
             }
         }
         stats
+    }
+
+    /// The same Z-set, with every run in memory sealed: a checkpoint can write this spine's runs while the sealed one grows.
+    pub fn seal(&self) -> Spine {
+        if self.inner.memory.is_empty() {
+            return self.clone();
+        }
+        let mut inner = Inner::clone(&self.inner);
+        inner.generation += 1;
+        Spine { inner: Arc::new(inner) }
+    }
+
+    /// This spine with the inputs of a merge or a checkpoint replaced by its output.
+    ///
+    /// `None` if that is not possible any more: an input is gone, or a checkpoint has begun to write the inputs of a merge in
+    /// memory. Then the replacement is void and nothing is lost but its work. A replacement that a checkpoint or a merge of
+    /// files returned can always be installed into a successor of the spine that it was started on.
+    pub fn install(&self, replacement: &Replacement) -> Option<Spine> {
+        let mut inner = Inner::clone(&self.inner);
+        let replaced = |run: &Run| replacement.inputs.iter().any(|input| input.is(run));
+        let memory_at = inner.memory.iter().position(|(_, run)| replaced(run));
+        let file_at = inner.files.iter().position(replaced);
+        let sealed = inner.memory.iter().any(|(generation, run)| *generation != inner.generation && replaced(run));
+        let before = inner.memory.len() + inner.files.len();
+        inner.memory.retain(|(_, run)| !replaced(run));
+        inner.files.retain(|run| !replaced(run));
+        if before - inner.memory.len() - inner.files.len() != replacement.inputs.len() {
+            return None;
+        }
+        match (&replacement.output, replacement.moves_to_file) {
+            (_, false) if sealed => return None,
+            (None, _) => {}
+            (Some(run @ Run::Memory(_)), _) => inner.memory.insert(memory_at?, (inner.generation, run.clone())),
+            (Some(run @ Run::File(_)), _) => inner.files.insert(file_at.unwrap_or(0), run.clone()),
+        }
+        Some(Spine { inner: Arc::new(inner) })
+    }
+
+    /// What [`crate::policy::choose`] needs to know.
+    pub fn shape(&self) -> SpineShape {
+        let shape = |run: &Run, sealed| match run {
+            Run::Memory(memory) => RunShape { entries: run.len(), bytes: memory.batch().entry_bytes() as u64, sealed },
+            Run::File(file) => RunShape { entries: run.len(), bytes: file.meta.bytes(), sealed },
+        };
+        let generation = self.inner.generation;
+        SpineShape {
+            memory: self.inner.memory.iter().map(|(pushed, run)| shape(run, *pushed != generation)).collect(),
+            files: self.inner.files.iter().map(|run| shape(run, false)).collect(),
+        }
+    }
+
+    /// A spine over runs in files, newest first.
+    pub(crate) fn from_files(extent: KeyExtent, files: Vec<Run>) -> Spine {
+        Spine { inner: Arc::new(Inner { extent, generation: 0, memory: Vec::new(), files }) }
+    }
+
+    /// Some of the runs in memory, by their indexes in the shape.
+    pub(crate) fn memory_runs(&self, range: std::ops::Range<usize>) -> Vec<Run> {
+        self.inner.memory[range].iter().map(|(_, run)| run.clone()).collect()
+    }
+
+    /// All runs in memory.
+    pub(crate) fn all_memory_runs(&self) -> Vec<Run> {
+        self.memory_runs(0..self.inner.memory.len())
+    }
+
+    /// Some of the runs in files, by their indexes in the shape.
+    pub(crate) fn file_runs(&self, range: std::ops::Range<usize>) -> Vec<Run> {
+        self.inner.files[range].to_vec()
+    }
+
+    /// All runs in files.
+    pub(crate) fn all_file_runs(&self) -> &[Run] {
+        &self.inner.files
     }
 
     fn prefix_in<'a>(&'a self, prefix: &[u8], direction: Direction) -> Result<Entries<'a>> {

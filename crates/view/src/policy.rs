@@ -1,0 +1,79 @@
+//! Which runs to merge next: a pure function of a spine's shape. The worker acts on it; see [`crate::MemoryMerge`] and
+//! [`crate::FileMerge`].
+//!
+//! Runs of one kind are kept in a geometric order: every run is more than eight times as long as all newer ones together.
+//! So their number grows with the logarithm of the data, and every byte is merged a few times per level. The newest small
+//! runs are left to `push`, which absorbs them anyway; sealed runs are left to the checkpoint that is writing them.
+//!
+//! Small merges come first: a merge of young runs never waits for one of old runs, since `choose` returns the youngest.
+
+use std::ops::Range;
+
+use crate::spine::{PUSH_BYTES_MAX, PUSH_ENTRIES_MAX};
+
+/// A run must be this many times as long as all newer ones together, or it is merged with them.
+const RATIO: u64 = 8;
+/// Above so many runs that `push` has not absorbed, the older of them are merged like any other.
+const UNSETTLED_RUNS_MAX: usize = 6;
+/// Runs in memory are not merged beyond this length; a checkpoint moves them into files.
+const MEMORY_BYTES_MAX: u64 = 1 << 30;
+
+/// What the policy knows of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunShape {
+    /// Number of entries.
+    pub entries: u64,
+    /// Bytes of the entries in memory, bytes of the whole run in a file.
+    pub bytes: u64,
+    /// Whether a checkpoint may be writing it.
+    pub sealed: bool,
+}
+
+/// What the policy knows of a spine. Both lists begin with the newest run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpineShape {
+    /// Runs in memory.
+    pub memory: Vec<RunShape>,
+    /// Runs in files.
+    pub files: Vec<RunShape>,
+}
+
+/// Neighbouring runs of one kind, by their indexes in the shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MergeChoice {
+    /// Merge these runs in memory into one run in memory.
+    Memory(Range<usize>),
+    /// Merge these runs in files into one run in a file.
+    Files(Range<usize>),
+}
+
+/// The merge that is most worth doing, if any is.
+pub fn choose(shape: &SpineShape) -> Option<MergeChoice> {
+    let unsealed = shape.memory.iter().position(|run| run.sealed).unwrap_or(shape.memory.len());
+    let memory = &shape.memory[..unsealed];
+    let settled = memory.iter().position(is_settled).unwrap_or(memory.len());
+    let start = if settled > UNSETTLED_RUNS_MAX { UNSETTLED_RUNS_MAX / 2 } else { settled };
+    let in_memory = disorder(memory, start, MEMORY_BYTES_MAX).map(MergeChoice::Memory);
+    in_memory.or_else(|| disorder(&shape.files, 0, u64::MAX).map(MergeChoice::Files))
+}
+
+/// Whether a push can no longer absorb the run.
+fn is_settled(run: &RunShape) -> bool {
+    run.entries > PUSH_ENTRIES_MAX as u64 || run.bytes > PUSH_BYTES_MAX as u64
+}
+
+/// The youngest runs from `start` on that are not in geometric order, as many of them as one merge puts in order.
+fn disorder(runs: &[RunShape], start: usize, bytes_max: u64) -> Option<Range<usize>> {
+    (start..runs.len()).find_map(|first| {
+        let mut sum = runs[first].bytes;
+        let mut end = first + 1;
+        while end < runs.len()
+            && sum.saturating_mul(RATIO) >= runs[end].bytes
+            && sum.saturating_add(runs[end].bytes) <= bytes_max
+        {
+            sum = sum.saturating_add(runs[end].bytes);
+            end += 1;
+        }
+        (end > first + 1).then_some(first..end)
+    })
+}
