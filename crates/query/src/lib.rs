@@ -1,2 +1,31 @@
-//! Placeholder.
+//! SQL for Monostable: from text to an operator graph, and from a graph to results.
+//!
+//! No IO, no threads, no clock. A statement is parsed, bound against a [`Catalog`], typed by PostgreSQL's rules, and lowered to
+//! the operators of crate `view`; views and ad-hoc queries take the same path, so they cannot disagree.
+//!
+//! DataFusion's planning crates do the parsing, binding and rewriting, and evaluate scalar expressions; none of its execution is
+//! used. What we cannot answer exactly as documented is refused by name ([`Error::NotSupported`]).
 #![forbid(unsafe_code)]
+
+mod analyze;
+pub mod catalog;
+mod check;
+pub mod compile;
+mod context;
+mod dml {
+    //! Statements that change rows.
+    pub(crate) mod assign;
+}
+mod error;
+mod functions;
+pub mod lower;
+mod names;
+mod operators;
+mod planner;
+mod sql_type;
+
+pub use catalog::Catalog;
+pub use context::RelationSource;
+pub use error::{Error, Object, Result};
+pub use planner::{BoundQuery, Planner, Purpose};
+pub use sql_type::sql_type;
