@@ -16,11 +16,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::ArrangementId;
 use crate::identity::{self, Identity};
 use crate::key::KeyExtent;
 use crate::layout::{Layout, RowType};
 use crate::operators::Operator;
-use crate::spine::ArrangementId;
 
 /// A table. Ids are given by the catalog and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +133,11 @@ impl Graph {
         let mut inner = Inner::clone(&self.inner);
         let unused = std::mem::take(&mut inner.recovered).into_values().collect();
         (Graph { inner: Arc::new(inner) }, unused)
+    }
+
+    /// Whether both are the same value, not merely equal ones.
+    pub(crate) fn is(&self, other: &Graph) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The node with this id, unless it was dropped or never existed.

@@ -8,8 +8,9 @@
 #![forbid(unsafe_code)]
 
 mod batch;
-mod bytes;
+mod build;
 mod builder;
+mod bytes;
 mod delta;
 mod error;
 mod evaluate;
@@ -25,28 +26,31 @@ mod merge;
 pub mod operators;
 pub mod policy;
 mod run;
+#[cfg(test)]
+mod samples;
 mod spine;
 mod step;
 mod store;
 mod version;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX};
+pub use build::Build;
 pub use builder::{GraphBuilder, GraphError};
 pub use delta::Delta;
 pub use error::{Error, Result};
-pub use evaluate::evaluate;
+pub use evaluate::{Evaluation, Sink, evaluate};
 pub use expression::{Expr, Expression, ExpressionError};
 pub use failure::Failure;
 pub use graph::{Graph, Node, NodeId, TableId};
 pub use identity::Identity;
 pub use key::KeyExtent;
 pub use layout::{Layout, RowType};
-pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator};
 pub use merge::{FileMerge, MemoryMerge, Progress, Replacement};
+pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator};
 pub use spine::{Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
 pub use step::{Scope, Step, StepError, step};
 pub use store::{
-    ArrangementId, Checkpoint, CheckpointInput, CheckpointSpine, Recovered, RecoveredSpine, ScrubCursor, Store, StoreOptions,
-    VerifyProgress, VerifyReport,
+    ArrangementId, Checkpoint, CheckpointInput, CheckpointSpine, Recovered, RecoveredSpine, ScrubCursor, Store,
+    StoreOptions, VerifyProgress, VerifyReport,
 };
 pub use version::Version;

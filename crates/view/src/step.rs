@@ -18,14 +18,15 @@ use std::sync::Arc;
 
 use monostable_types::{Rows, Weight};
 
+use crate::ArrangementId;
 use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Graph, Node, NodeId, TableId};
 use crate::layout::Layout;
-use crate::operators::aggregate::Contributions;
+use crate::operators::aggregate::{Contributions, Port};
 use crate::operators::join::{Probe, Shape, Side};
-use crate::operators::{Join, Operator, distinct};
+use crate::operators::{Aggregate, Join, Operator, distinct};
 use crate::spine::Spine;
 use crate::version::Version;
 
@@ -209,7 +210,7 @@ impl<'a> Flow<'a> {
             Operator::Arrange(layout) => self.finish_arrange(node, layout),
             Operator::Distinct => self.finish_distinct(node),
             Operator::Join(join) => self.finish_join(node, join),
-            Operator::Aggregate(_) => self.finish_aggregate(node),
+            Operator::Aggregate(aggregate) => self.finish_aggregate(node, aggregate),
             _ => Ok(()),
         }
     }
@@ -231,9 +232,10 @@ impl<'a> Flow<'a> {
                 Operator::Distinct | Operator::Join(_) => {
                     self.waiting.insert(to);
                 }
-                Operator::Aggregate(aggregate) if aggregate.reads_extremes_of(consumer, node.id) => {
+                Operator::Aggregate(aggregate) => {
+                    let mut ports = consumer.ports_of(node.id);
+                    columns_wanted |= ports.any(|port| aggregate.ports()[port] != Port::Extreme);
                     self.waiting.insert(to);
-                    columns_wanted |= consumer.inputs.first() == Some(&node.id);
                 }
                 _ => columns_wanted = true,
             }
@@ -303,10 +305,47 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    fn finish_aggregate(&mut self, node: &'a Node) -> Result<(), StepError> {
-        let _ = node;
-        Ok(())
+    fn finish_aggregate(&mut self, node: &'a Node, aggregate: &Aggregate) -> Result<(), StepError> {
+        let change = self.aggregated(node, aggregate).map_err(|failure| StepError::at(node, failure))?;
+        if let Some((id, spine)) = change.0 {
+            self.new.set_spine(id, spine);
+        }
+        self.emit(node.id, change.1)
     }
+
+    /// The new state of an aggregate, and the change of its output.
+    fn aggregated(
+        &mut self,
+        node: &'a Node,
+        aggregate: &Aggregate,
+    ) -> Result<(Option<(ArrangementId, Spine)>, Delta), Failure> {
+        let contributions = self.contributions.remove(&node.id).unwrap_or_default();
+        let old = spine_of(self.old, node)?;
+        let inputs: Vec<Option<&Node>> = extremes(self.graph, node, aggregate);
+        let mut batches = Vec::with_capacity(inputs.len());
+        let mut before = Vec::with_capacity(inputs.len());
+        let mut after = Vec::with_capacity(inputs.len());
+        for input in &inputs {
+            batches.push(input.and_then(|input| self.batches.get(&input.id)).map(|batch| &**batch));
+            before.push(input.map(|input| spine_of(self.old, input)).transpose()?);
+            after.push(input.map(|input| spine_of(&self.new, input)).transpose()?);
+        }
+        let change = aggregate.apply(&node.row, &contributions, old, &batches, &before, &after)?;
+        let state = match node.arrangement.filter(|_| !change.state.is_empty()) {
+            Some(id) => Some((id, old.push(Arc::new(change.state))?)),
+            None => None,
+        };
+        Ok((state, change.output))
+    }
+}
+
+/// The arrangements from which an aggregate reads extremes, by port.
+pub(crate) fn extremes<'g>(graph: &'g Graph, node: &Node, aggregate: &Aggregate) -> Vec<Option<&'g Node>> {
+    let extreme = |(input, port): (&NodeId, &Port)| match port {
+        Port::Extreme => graph.node(*input).map(|node| &**node),
+        Port::Main | Port::Distinct => None,
+    };
+    node.inputs.iter().zip(aggregate.ports()).map(extreme).collect()
 }
 
 /// The spine of a stateful node; every one in a live graph has been built.

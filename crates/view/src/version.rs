@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use monostable_types::{Epoch, Lsn};
 
+use crate::ArrangementId;
 use crate::graph::{Graph, NodeId};
-use crate::spine::{ArrangementId, Spine};
+use crate::spine::Spine;
 
 /// How many spines share one chunk.
 const CHUNK: usize = 16;

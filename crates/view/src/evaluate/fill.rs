@@ -1,0 +1,134 @@
+//! Filling the spine of one stateful node, chunk by chunk.
+//!
+//! An arrangement collects entries and pushes them as one batch when there are enough. An aggregate collects contributions
+//! and integrates them when they concern enough groups. In the middle, a union with a negated input may hold negative
+//! weights; at the end they are an error where they must not be, and that is looked for only if any were seen.
+
+use std::sync::Arc;
+
+use monostable_types::{Rows, Weight};
+
+use crate::batch::Batch;
+use crate::delta::Delta;
+use crate::failure::Failure;
+use crate::graph::NodeId;
+use crate::layout::Layout;
+use crate::operators::Operator;
+use crate::operators::aggregate::{Aggregate, Contributions, Port};
+use crate::spine::Spine;
+use crate::step::StepError;
+
+use super::pipeline::{Pipeline, pipelines};
+use super::world::World;
+
+/// How many entries are collected before they are sorted into a batch.
+const BATCH_ROWS: usize = 64 * 1024;
+/// How many groups are collected before they are integrated.
+const BATCH_GROUPS: usize = 64 * 1024;
+
+/// A stateful node on its way to be filled.
+#[derive(Debug)]
+pub(crate) struct Fill {
+    node: NodeId,
+    spine: Spine,
+    rows: Rows,
+    weights: Vec<Weight>,
+    contributions: Contributions,
+    negative: bool,
+}
+
+impl Fill {
+    pub(crate) fn new(world: &World, id: NodeId) -> Result<Fill, StepError> {
+        let node = world.node(id)?;
+        let at = |failure| StepError::at(node, failure);
+        let extent = node.key_extent().ok_or_else(|| at(Failure::inconsistent("the node has no state to fill")))?;
+        let mut spine = Spine::new(extent);
+        if let Operator::Aggregate(aggregate) = &node.operator {
+            let seed = aggregate.seed().map_err(at)?;
+            spine = spine.push(Arc::new(seed)).map_err(|error| at(error.into()))?;
+        }
+        Ok(Fill {
+            node: id,
+            spine,
+            rows: Rows::default(),
+            weights: Vec::new(),
+            contributions: Contributions::default(),
+            negative: false,
+        })
+    }
+
+    /// The pipelines that bring all that the node needs.
+    pub(crate) fn pipelines(&self, world: &World) -> Result<Vec<Pipeline>, StepError> {
+        let node = world.node(self.node)?;
+        let mut all = Vec::new();
+        for (port, &input) in node.inputs.iter().enumerate() {
+            let extreme =
+                matches!(&node.operator, Operator::Aggregate(aggregate) if aggregate.ports()[port] == Port::Extreme);
+            if !extreme {
+                all.extend(pipelines(world, input, port)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes a chunk that comes in through an input of the node.
+    pub(crate) fn absorb(&mut self, world: &World, port: usize, delta: &Delta) -> Result<(), StepError> {
+        let node = world.node(self.node)?;
+        self.negative |= delta.weights().iter().any(|&weight| weight < Weight::ZERO);
+        let absorbed = match &node.operator {
+            Operator::Arrange(layout) => self.absorb_rows(layout, delta),
+            Operator::Aggregate(aggregate) => self.absorb_groups(aggregate, port, delta),
+            _ => Ok(()),
+        };
+        absorbed.map_err(|failure| StepError::at(node, failure))
+    }
+
+    fn absorb_rows(&mut self, layout: &Layout, delta: &Delta) -> Result<(), Failure> {
+        layout.encode(delta.rows(), &mut self.rows)?;
+        self.weights.extend_from_slice(delta.weights());
+        if self.weights.len() >= BATCH_ROWS { self.push_rows() } else { Ok(()) }
+    }
+
+    fn push_rows(&mut self) -> Result<(), Failure> {
+        let batch = Batch::from_unsorted(&self.rows, &self.weights)?;
+        self.spine = self.spine.push(Arc::new(batch))?;
+        (self.rows, self.weights) = (Rows::default(), Vec::new());
+        Ok(())
+    }
+
+    fn absorb_groups(&mut self, aggregate: &Aggregate, port: usize, delta: &Delta) -> Result<(), Failure> {
+        aggregate.absorb(std::iter::once(port), delta, &mut self.contributions)?;
+        if self.contributions.len() >= BATCH_GROUPS { self.integrate(aggregate) } else { Ok(()) }
+    }
+
+    fn integrate(&mut self, aggregate: &Aggregate) -> Result<(), Failure> {
+        let contributions = std::mem::take(&mut self.contributions);
+        let batch = aggregate.integrate(&contributions, &self.spine)?;
+        self.spine = self.spine.push(Arc::new(batch))?;
+        Ok(())
+    }
+
+    /// The node's spine, with all that was taken.
+    pub(crate) fn finish(mut self, world: &World) -> Result<(NodeId, Spine), StepError> {
+        let node = world.node(self.node)?;
+        let finished = match &node.operator {
+            Operator::Aggregate(aggregate) => self
+                .integrate(aggregate)
+                .and_then(|()| if self.negative { aggregate.verify(&self.spine) } else { Ok(()) }),
+            _ => self.push_rows().and_then(|()| {
+                if self.negative && world.graph().is_positive(self.node) { all_positive(&self.spine) } else { Ok(()) }
+            }),
+        };
+        finished.map_err(|failure| StepError::at(node, failure))?;
+        Ok((self.node, self.spine))
+    }
+}
+
+fn all_positive(spine: &Spine) -> Result<(), Failure> {
+    for entry in spine.prefix(b"")? {
+        if entry?.1 < Weight::ZERO {
+            return Err(Failure::inconsistent("a row is taken away that is not there"));
+        }
+    }
+    Ok(())
+}
