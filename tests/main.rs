@@ -12,5 +12,7 @@
     reason = "a test fails by panicking, and says what it skipped"
 )]
 
+mod histories;
 mod postgres_server;
+mod scripts;
 mod tidy;

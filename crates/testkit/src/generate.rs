@@ -2,6 +2,8 @@
 //!
 //! The domains are small on purpose: keys collide, groups vanish and return, NULLs and duplicates are common. Doubles are multiples of a quarter and
 //! small, so that the model's plain additions are exact in any order; whether the engine's are exact for all doubles is tested elsewhere.
+//!
+//! A view's *degree* is how many table rows can multiply into one of its rows; it is bounded, because products of products grow past any patience.
 
 use crate::choices::Choices;
 use crate::datum::Datum;
@@ -97,12 +99,36 @@ impl Scope {
     }
 }
 
-fn view(choices: &mut Choices<'_>, index: usize, tables: &[Table], views: &[View]) -> View {
-    let sources: Vec<(String, Vec<Kind>)> = tables
+/// A table or an earlier view that a SELECT can name.
+struct Source {
+    name: String,
+    kinds: Vec<Kind>,
+    degree: usize,
+}
+
+/// The highest degree of a SELECT.
+const DEGREE_MAX: usize = 3;
+
+fn sources(tables: &[Table], views: &[View]) -> Vec<Source> {
+    let mut sources: Vec<Source> = tables
         .iter()
-        .map(|table| (table.name.clone(), table.columns.clone()))
-        .chain(views.iter().map(|view| (view.name.clone(), view.columns.clone())))
+        .map(|table| Source { name: table.name.clone(), kinds: table.columns.clone(), degree: 1 })
         .collect();
+    for view in views {
+        let degree_of =
+            |name: &str| sources.iter().find(|source| source.name == name).map_or(1, |source| source.degree);
+        let degree = |select: &Select| match select.output {
+            Output::Groups { .. } => 1,
+            Output::Rows { .. } => select.relations.iter().map(|(name, _)| degree_of(name)).sum(),
+        };
+        let degree = view.branches.iter().map(degree).max().unwrap_or(1);
+        sources.push(Source { name: view.name.clone(), kinds: view.columns.clone(), degree });
+    }
+    sources
+}
+
+fn view(choices: &mut Choices<'_>, index: usize, tables: &[Table], views: &[View]) -> View {
+    let sources = sources(tables, views);
     let (first, columns) = select(choices, &sources);
     let mut branches = vec![first];
     if choices.rarely(4) {
@@ -119,19 +145,26 @@ fn view(choices: &mut Choices<'_>, index: usize, tables: &[Table], views: &[View
     View { name: format!("v{index}"), branches, columns }
 }
 
-fn scope(select: &Select, sources: &[(String, Vec<Kind>)]) -> Scope {
-    let kinds = select.relations.iter().flat_map(|(name, _)| sources.iter().filter(move |(n, _)| n == name).flat_map(|(_, kinds)| kinds.clone()));
-    Scope { kinds: kinds.collect() }
+fn scope(select: &Select, sources: &[Source]) -> Scope {
+    let kinds_of = |name: &String| {
+        sources.iter().find(|source| source.name == *name).map(|source| source.kinds.clone()).unwrap_or_default()
+    };
+    Scope { kinds: select.relations.iter().flat_map(|(name, _)| kinds_of(name)).collect() }
 }
 
-fn select(choices: &mut Choices<'_>, sources: &[(String, Vec<Kind>)]) -> (Select, Vec<Kind>) {
-    let relations: Vec<(String, usize)> = (0..1 + choices.below(2) + usize::from(choices.rarely(8)))
-        .map(|_| {
-            let (name, kinds) = choices.pick(sources);
-            (name.clone(), kinds.len())
-        })
-        .collect();
-    let mut select = Select { relations, condition: None, output: Output::Rows { columns: Vec::new(), distinct: false } };
+fn select(choices: &mut Choices<'_>, sources: &[Source]) -> (Select, Vec<Kind>) {
+    let mut relations: Vec<(String, usize)> = Vec::new();
+    let mut degree = 0;
+    for _ in 0..1 + choices.below(2) + usize::from(choices.rarely(8)) {
+        let fitting: Vec<&Source> = sources.iter().filter(|source| degree + source.degree <= DEGREE_MAX).collect();
+        if !fitting.is_empty() {
+            let source = choices.pick(&fitting);
+            degree += source.degree;
+            relations.push((source.name.clone(), source.kinds.len()));
+        }
+    }
+    let mut select =
+        Select { relations, condition: None, output: Output::Rows { columns: Vec::new(), distinct: false } };
     let scope = scope(&select, sources);
     let mut condition = join_condition(choices, &select, &scope);
     if choices.rarely(2) {
@@ -175,7 +208,8 @@ fn predicate(choices: &mut Choices<'_>, scope: &Scope, depth: usize) -> Predicat
     let kind = scope.kinds[column];
     match choices.below(if depth == 0 { 5 } else { 8 }) {
         0..=2 => {
-            let operator = *choices.pick(&[Comparison::Equal, Comparison::NotEqual, Comparison::Less, Comparison::GreaterOrEqual]);
+            let operator =
+                *choices.pick(&[Comparison::Equal, Comparison::NotEqual, Comparison::Less, Comparison::GreaterOrEqual]);
             Predicate::Compare(operator, Scalar::Column(column), Scalar::Literal(value(choices, kind, false)))
         }
         3 => Predicate::IsNull(Scalar::Column(column)),
@@ -184,8 +218,14 @@ fn predicate(choices: &mut Choices<'_>, scope: &Scope, depth: usize) -> Predicat
             Predicate::Compare(Comparison::Less, Scalar::Column(column), Scalar::Column(other))
         }
         5 => Predicate::Not(Box::new(predicate(choices, scope, depth - 1))),
-        6 => Predicate::And(Box::new(predicate(choices, scope, depth - 1)), Box::new(predicate(choices, scope, depth - 1))),
-        _ => Predicate::Or(Box::new(predicate(choices, scope, depth - 1)), Box::new(predicate(choices, scope, depth - 1))),
+        6 => Predicate::And(
+            Box::new(predicate(choices, scope, depth - 1)),
+            Box::new(predicate(choices, scope, depth - 1)),
+        ),
+        _ => Predicate::Or(
+            Box::new(predicate(choices, scope, depth - 1)),
+            Box::new(predicate(choices, scope, depth - 1)),
+        ),
     }
 }
 
@@ -196,7 +236,9 @@ fn scalar(choices: &mut Choices<'_>, scope: &Scope) -> (Scalar, Kind) {
     let plain = Scalar::Column(column);
     match choices.below(6) {
         // BigInt is left out of sums of two: its domain holds values near the end of its range, where the sum must be an error.
-        4 if kind.is_number() && kind != Kind::BigInt => (Scalar::Add(Box::new(plain), Box::new(Scalar::Literal(value(choices, kind, false)))), kind),
+        4 if kind.is_number() && kind != Kind::BigInt => {
+            (Scalar::Add(Box::new(plain), Box::new(Scalar::Literal(value(choices, kind, false)))), kind)
+        }
         5 => (Scalar::Coalesce(Box::new(plain), Box::new(Scalar::Literal(value(choices, kind, false)))), kind),
         _ => (plain, kind),
     }
@@ -204,7 +246,8 @@ fn scalar(choices: &mut Choices<'_>, scope: &Scope) -> (Scalar, Kind) {
 
 fn output(choices: &mut Choices<'_>, scope: &Scope) -> (Output, Vec<Kind>) {
     if choices.rarely(3) {
-        let (columns, kinds): (Vec<Scalar>, Vec<Kind>) = (0..1 + choices.below(3)).map(|_| scalar(choices, scope)).unzip();
+        let (columns, kinds): (Vec<Scalar>, Vec<Kind>) =
+            (0..1 + choices.below(3)).map(|_| scalar(choices, scope)).unzip();
         return (Output::Rows { columns, distinct: choices.rarely(2) }, kinds);
     }
     let (keys, mut kinds): (Vec<Scalar>, Vec<Kind>) = (0..choices.below(3)).map(|_| scalar(choices, scope)).unzip();
@@ -235,7 +278,11 @@ fn aggregate(choices: &mut Choices<'_>, scope: &Scope) -> (Aggregate, Kind) {
         Function::BoolAnd | Function::BoolOr if kind != Kind::Boolean => Function::Max,
         other => other,
     };
-    let function = if kind == Kind::Boolean && matches!(function, Function::Min | Function::Max) { Function::BoolOr } else { function };
+    let function = if kind == Kind::Boolean && matches!(function, Function::Min | Function::Max) {
+        Function::BoolOr
+    } else {
+        function
+    };
     let result = match (function, kind) {
         (Function::CountRows | Function::Count, _) | (Function::Sum, Kind::Integer) => Kind::BigInt,
         (Function::Sum | Function::Avg, Kind::Double) => Kind::Double,

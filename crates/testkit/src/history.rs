@@ -6,9 +6,10 @@
 use crate::datum::Datum;
 use crate::model::{Row, Table, View};
 use std::collections::BTreeSet;
+use std::fmt;
 
-/// A schema, views, and what happens to the tables.
-#[derive(Debug, Clone)]
+/// A schema, views, and what happens to the tables. Its debug form is SQL, so that a counterexample can be pasted into a shell.
+#[derive(Clone)]
 pub struct History {
     /// The tables.
     pub tables: Vec<Table>,
@@ -16,6 +17,27 @@ pub struct History {
     pub views: Vec<View>,
     /// The transactions, in the order in which they end.
     pub transactions: Vec<Transaction>,
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        for table in &self.tables {
+            writeln!(f, "{};", table.to_sql())?;
+        }
+        for view in &self.views {
+            writeln!(f, "{};", view.to_sql())?;
+        }
+        for transaction in &self.transactions {
+            let overlap = if transaction.overlaps_previous { " -- before the previous transaction ends" } else { "" };
+            writeln!(f, "BEGIN;{overlap}")?;
+            for operation in &transaction.operations {
+                writeln!(f, "{};", operation.to_sql(&self.tables))?;
+            }
+            writeln!(f, "{};", if transaction.end == End::Commit { "COMMIT" } else { "ROLLBACK" })?;
+        }
+        Ok(())
+    }
 }
 
 /// How a transaction ends.
@@ -84,7 +106,12 @@ impl Operation {
                 format!("DELETE FROM {} WHERE c{column} = {}", tables[*table].name, value.to_sql())
             }
             Operation::Update { table, column, value, set, to } => {
-                format!("UPDATE {} SET c{set} = {} WHERE c{column} = {}", tables[*table].name, to.to_sql(), value.to_sql())
+                format!(
+                    "UPDATE {} SET c{set} = {} WHERE c{column} = {}",
+                    tables[*table].name,
+                    to.to_sql(),
+                    value.to_sql()
+                )
             }
         }
     }
@@ -117,8 +144,15 @@ impl State {
         key > 0 && rows.windows(2).any(|pair| pair[0][..key] == pair[1][..key])
     }
 
-    fn replace(&mut self, table: usize, column: usize, value: &Datum, change: impl Fn(&Row) -> Option<Row>) -> Vec<Row> {
-        let (touched, kept): (Vec<Row>, Vec<Row>) = self.tables[table].drain(..).partition(|row| row[column].compare(value).is_some_and(|o| o.is_eq()));
+    fn replace(
+        &mut self,
+        table: usize,
+        column: usize,
+        value: &Datum,
+        change: impl Fn(&Row) -> Option<Row>,
+    ) -> Vec<Row> {
+        let (touched, kept): (Vec<Row>, Vec<Row>) =
+            self.tables[table].drain(..).partition(|row| row[column].compare(value).is_some_and(|o| o.is_eq()));
         self.tables[table] = kept;
         self.tables[table].extend(touched.iter().filter_map(change));
         self.tables[table].sort();

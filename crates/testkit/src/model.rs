@@ -61,7 +61,8 @@ pub struct Table {
 impl Table {
     /// `CREATE TABLE ..`
     pub fn to_sql(&self) -> String {
-        let mut parts: Vec<String> = self.columns.iter().enumerate().map(|(i, kind)| format!("c{i} {}", kind.to_sql())).collect();
+        let mut parts: Vec<String> =
+            self.columns.iter().enumerate().map(|(i, kind)| format!("c{i} {}", kind.to_sql())).collect();
         if self.key > 0 {
             let key: Vec<String> = (0..self.key).map(|i| format!("c{i}")).collect();
             parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
@@ -138,12 +139,14 @@ impl Predicate {
     /// True, false, or unknown.
     fn evaluate(&self, row: &[Datum]) -> Option<bool> {
         match self {
-            Predicate::Compare(operator, a, b) => a.evaluate(row).compare(&b.evaluate(row)).map(|order| match operator {
-                Comparison::Equal => order == Ordering::Equal,
-                Comparison::NotEqual => order != Ordering::Equal,
-                Comparison::Less => order == Ordering::Less,
-                Comparison::GreaterOrEqual => order != Ordering::Less,
-            }),
+            Predicate::Compare(operator, a, b) => {
+                a.evaluate(row).compare(&b.evaluate(row)).map(|order| match operator {
+                    Comparison::Equal => order == Ordering::Equal,
+                    Comparison::NotEqual => order != Ordering::Equal,
+                    Comparison::Less => order == Ordering::Less,
+                    Comparison::GreaterOrEqual => order != Ordering::Less,
+                })
+            }
             Predicate::IsNull(scalar) => Some(scalar.evaluate(row).is_null()),
             Predicate::And(a, b) => match (a.evaluate(row), b.evaluate(row)) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
@@ -221,7 +224,8 @@ impl Aggregate {
         if self.function == Function::CountRows {
             return Datum::integer(kept.count() as i64);
         }
-        let mut values: Vec<Datum> = kept.map(|row| self.argument.evaluate(row)).filter(|value| !value.is_null()).collect();
+        let mut values: Vec<Datum> =
+            kept.map(|row| self.argument.evaluate(row)).filter(|value| !value.is_null()).collect();
         if self.distinct {
             values = values.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         }
@@ -231,7 +235,9 @@ impl Aggregate {
             Function::CountRows | Function::Count => Datum::integer(count),
             _ if values.is_empty() => Datum::Null,
             Function::Sum => values.iter().skip(1).fold(values[0].clone(), |sum, value| sum.add(value)),
-            Function::Avg => values.iter().skip(1).fold(values[0].clone(), |sum, value| sum.add(value)).mean(count, MEAN_SCALE),
+            Function::Avg => {
+                values.iter().skip(1).fold(values[0].clone(), |sum, value| sum.add(value)).mean(count, MEAN_SCALE)
+            }
             Function::Min => values.into_iter().min().unwrap_or(Datum::Null),
             Function::Max => values.into_iter().max().unwrap_or(Datum::Null),
             Function::BoolAnd => Datum::Boolean(values.iter().all(truth)),
@@ -301,7 +307,8 @@ impl Select {
         let mut product: Vec<Row> = vec![Vec::new()];
         for (name, _) in &self.relations {
             let rows = contents(name);
-            product = product.iter().flat_map(|left| rows.iter().map(|right| [left.as_slice(), right].concat())).collect();
+            product =
+                product.iter().flat_map(|left| rows.iter().map(|right| [left.as_slice(), right].concat())).collect();
         }
         if let Some(condition) = &self.condition {
             product.retain(|row| condition.evaluate(row) == Some(true));
@@ -321,14 +328,18 @@ impl Select {
                     groups.entry(key).or_default().push(row);
                 }
                 groups.retain(|_, rows| at_least.is_none_or(|n| rows.len() as i64 >= n));
-                groups.into_iter().map(|(key, rows)| key.into_iter().chain(aggregates.iter().map(|a| a.evaluate(&rows))).collect()).collect()
+                groups
+                    .into_iter()
+                    .map(|(key, rows)| key.into_iter().chain(aggregates.iter().map(|a| a.evaluate(&rows))).collect())
+                    .collect()
             }
         }
     }
 
     fn to_sql(&self) -> String {
         let names = self.names();
-        let from: Vec<String> = self.relations.iter().enumerate().map(|(r, (name, _))| format!("{name} r{r}")).collect();
+        let from: Vec<String> =
+            self.relations.iter().enumerate().map(|(r, (name, _))| format!("{name} r{r}")).collect();
         let mut select = Vec::new();
         let mut tail = String::new();
         let mut distinct_word = "";

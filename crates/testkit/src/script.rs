@@ -100,7 +100,8 @@ pub fn parse(script: &str) -> Vec<Block> {
         if line.trim().is_empty() {
             continue;
         }
-        let mut block = Block { line: number + 1, only: None, comments: Vec::new(), sql: String::new(), expected: Vec::new() };
+        let mut block =
+            Block { line: number + 1, only: None, comments: Vec::new(), sql: String::new(), expected: Vec::new() };
         let mut answer = false;
         let mut line = Some(line);
         while let Some(text) = line.filter(|text| !text.trim().is_empty()) {
@@ -133,7 +134,9 @@ pub fn normalize(value: &str) -> String {
         _ => {}
     }
     let digits = value.strip_prefix('-').unwrap_or(value);
-    let numeric = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.matches('.').count() == 1;
+    let numeric = !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && digits.matches('.').count() == 1;
     if !numeric {
         return value.to_string();
     }
@@ -144,7 +147,9 @@ pub fn normalize(value: &str) -> String {
 fn quote(value: &Option<String>) -> String {
     match value {
         None => "NULL".to_string(),
-        Some(text) if text.is_empty() || text.contains(['|', '\'', ' ', '\n']) || text == "NULL" => format!("'{}'", text.replace('\'', "''")),
+        Some(text) if text.is_empty() || text.contains(['|', '\'', ' ', '\n']) || text == "NULL" => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
         Some(text) => normalize(text),
     }
 }
@@ -156,7 +161,8 @@ pub fn render(sql: &str, answer: &Answer) -> Vec<String> {
         Answer::Done(None) => vec!["ok".to_string()],
         Answer::Error { sqlstate, .. } => vec![format!("error {sqlstate}")],
         Answer::Rows(rows) => {
-            let mut lines: Vec<String> = rows.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(" | ")).collect();
+            let mut lines: Vec<String> =
+                rows.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(" | ")).collect();
             if !sql.to_ascii_uppercase().contains("ORDER BY") {
                 lines.sort();
             }
@@ -178,7 +184,13 @@ pub fn run(script: &str, target: &mut dyn Target) -> (Vec<Difference>, usize) {
         let actual = render(&block.sql, &answer);
         if actual != block.expected {
             let message = if let Answer::Error { message, .. } = answer { Some(message) } else { None };
-            differences.push(Difference { line: block.line, sql: block.sql, expected: block.expected, actual, message });
+            differences.push(Difference {
+                line: block.line,
+                sql: block.sql,
+                expected: block.expected,
+                actual,
+                message,
+            });
         }
     }
     (differences, count)
