@@ -56,8 +56,10 @@ fn moment(text: &str) -> Parsed<Moment> {
     let (text, before_christ) = strip_era(text);
     let mut scanner = Scanner { rest: text };
     let [year, month, day] = scanner.date()?;
-    let separated = scanner.skip_char(['T', 't']) || scanner.skip_spaces();
-    let time = if separated && !scanner.rest.is_empty() { Some(scanner.time()?) } else { None };
+    let must_have_time = scanner.skip_char(['T', 't']);
+    scanner.skip_spaces();
+    let has_time = must_have_time || scanner.rest.starts_with(|first: char| first.is_ascii_digit());
+    let time = if has_time { Some(scanner.time()?) } else { None };
     let zone = scanner.zone()?.unwrap_or(0);
     if !scanner.rest.is_empty() {
         return Err(Fault::Syntax);
@@ -90,11 +92,8 @@ impl<'a> Scanner<'a> {
         stripped.is_some()
     }
 
-    fn skip_spaces(&mut self) -> bool {
-        let trimmed = self.rest.trim_ascii_start();
-        let skipped = trimmed.len() < self.rest.len();
-        self.rest = trimmed;
-        skipped
+    fn skip_spaces(&mut self) {
+        self.rest = self.rest.trim_ascii_start();
     }
 
     /// Takes the word off the front, if it is there in any case.
@@ -150,9 +149,8 @@ impl<'a> Scanner<'a> {
         let fraction = if self.skip_char(['.']) { fraction_micros(self.digits()) } else { 0 };
         let hour = self.half_day(hour)?;
         let micros = hour * HOUR + minute * MINUTE + second * SECOND + fraction;
-        // A leap second is read as the first second of the next minute.
-        let fields_exist = minute < 60 && second <= 60 && (second < 60 || fraction == 0);
-        if fields_exist && micros <= DAY { Ok(micros) } else { Err(Fault::OutOfRange) }
+        // A leap second is read as part of the next minute.
+        if minute < 60 && second <= 60 && micros <= DAY { Ok(micros) } else { Err(Fault::OutOfRange) }
     }
 
     /// Reads AM or PM, if it is there, and gives the hour on the clock of 24 hours.
@@ -187,7 +185,9 @@ impl<'a> Scanner<'a> {
         }
         let sign = if self.rest.starts_with('-') { -1 } else { 1 };
         if !self.skip_char(['+', '-']) {
-            let named = self.rest.starts_with(|first: char| first.is_ascii_alphabetic());
+            // The shortest names of zones have three letters.
+            let letters = self.rest.bytes().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            let named = letters >= 3;
             return Err(if named { Fault::Unsupported } else { Fault::Syntax });
         }
         let first = self.digits();

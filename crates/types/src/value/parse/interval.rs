@@ -15,7 +15,7 @@ const PLACES_MAX: usize = 20;
 const FRACTION_ONE: i128 = 10i128.pow(PLACES_MAX as u32);
 
 pub(super) fn interval(text: &str) -> Parsed<Value> {
-    let parts = match text.strip_prefix(['P', 'p']) {
+    let parts = match text.strip_prefix('P') {
         Some(designators) => iso_8601(designators)?,
         None => units(text)?,
     };
@@ -245,7 +245,7 @@ fn iso_8601(text: &str) -> Parsed<Parts> {
     let mut rest = text;
     let mut in_time = false;
     while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix(['T', 't']).filter(|after| !in_time && !after.is_empty()) {
+        if let Some(after) = rest.strip_prefix('T').filter(|after| !in_time && !after.is_empty()) {
             in_time = true;
             rest = after;
         }
@@ -256,7 +256,7 @@ fn iso_8601(text: &str) -> Parsed<Parts> {
         let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(Fault::Syntax)?;
         let (number, after) = unsigned.split_at(end);
         let designator = after.chars().next().ok_or(Fault::Syntax)?;
-        let unit = match (in_time, designator.to_ascii_uppercase()) {
+        let unit = match (in_time, designator) {
             (false, 'Y') => Unit::Years(12),
             (false, 'M') => Unit::Month,
             (false, 'W') => Unit::Week,

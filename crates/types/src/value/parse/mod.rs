@@ -117,7 +117,7 @@ fn special_float(text: &str) -> Option<f64> {
         Some(rest) => (-1.0, rest),
         None => (1.0, text.strip_prefix('+').unwrap_or(text)),
     };
-    if text.eq_ignore_ascii_case("nan") {
+    if word.eq_ignore_ascii_case("nan") {
         return Some(f64::NAN);
     }
     let infinite = word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("infinity");
