@@ -1,1 +1,2 @@
 //! Benchmarks live in the bench targets of this package.
+#![forbid(unsafe_code)]
