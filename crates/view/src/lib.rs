@@ -31,6 +31,8 @@ mod samples;
 mod spine;
 mod step;
 mod store;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX};
