@@ -1,0 +1,94 @@
+//! RETURNING: expressions over the rows that a statement wrote.
+//!
+//! New rows for INSERT and UPDATE, old rows for DELETE. Bound as the select list of a query over the table alone, so that
+//! names, `*` and types are those of a query; aggregates and subqueries are refused.
+//!
+//! Cost: one pass per expression. Callers: `dml`.
+
+use arrow_array::RecordBatch;
+use datafusion_expr::LogicalPlan;
+use datafusion_sql::sqlparser::ast::{self, SelectItem};
+use monostable_types::Schema;
+
+use super::Statement;
+use crate::error::{Error, Result};
+use crate::planner::Purpose;
+use crate::select::scalars::{Bound, Scalars};
+use crate::select::{QueryResult, rename};
+use crate::statement::parameters::{ParameterTypes, Parameters};
+use crate::statement::syntax;
+
+/// The expressions of RETURNING, compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Returning {
+    pub(crate) schema: Schema,
+    scalars: Scalars,
+}
+
+/// The expressions of RETURNING, typed; compiled once all parameters of the statement are known.
+pub(crate) struct TypedReturning {
+    schema: Schema,
+    exprs: Vec<datafusion_expr::Expr>,
+    input: datafusion_common::DFSchemaRef,
+}
+
+impl TypedReturning {
+    /// Binds the items over the rows of `table`, as it is named in the statement.
+    pub(super) fn new(
+        statement: &Statement<'_>,
+        items: &[SelectItem],
+        table: ast::TableFactor,
+        parameters: &mut ParameterTypes,
+    ) -> Result<TypedReturning> {
+        let query = syntax::select(items.to_vec(), table, None);
+        let bound = statement.planner.bind(&query, statement.catalog, Purpose::Query)?;
+        let LogicalPlan::Projection(projection) = bound else { return Err(refusal()) };
+        if !is_table(&projection.input) {
+            return Err(refusal());
+        }
+        let mut exprs = Vec::with_capacity(projection.expr.len());
+        let mut columns = Vec::with_capacity(projection.expr.len());
+        for expr in projection.expr {
+            let name = expr.schema_name().to_string();
+            let typed = statement.planner.type_expression(expr, projection.input.schema())?;
+            let typed = parameters.expr(typed)?;
+            let data_type =
+                crate::select::scalars::expr_types(std::slice::from_ref(&typed), projection.input.schema())?;
+            columns.extend(
+                data_type
+                    .into_iter()
+                    .map(|data_type| monostable_types::Column::new(crate::names::output_name(&name), data_type)),
+            );
+            exprs.push(typed);
+        }
+        Ok(TypedReturning { schema: Schema::new(columns), exprs, input: projection.input.schema().clone() })
+    }
+
+    /// Compiles the expressions.
+    pub(crate) fn compile(self, parameters: &Parameters) -> Result<Returning> {
+        let scalars = Scalars::compile(&self.exprs, &self.input, parameters)?;
+        Ok(Returning { schema: self.schema, scalars })
+    }
+}
+
+impl Returning {
+    /// The expressions over rows of the table.
+    pub(crate) fn rows(&self, rows: &RecordBatch, bound: &Bound) -> Result<QueryResult> {
+        let columns = self.scalars.bind(bound)?.evaluate(rows, bound)?;
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let batch = RecordBatch::try_new_with_options(self.schema.arrow(), columns, &options)?;
+        Ok(QueryResult { schema: self.schema.clone(), batches: vec![rename(&self.schema, batch)?] })
+    }
+}
+
+fn is_table(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::SubqueryAlias(alias) => is_table(&alias.input),
+        _ => false,
+    }
+}
+
+fn refusal() -> Error {
+    Error::not_supported("an aggregate, a window function or a subquery in RETURNING")
+}
