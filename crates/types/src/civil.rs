@@ -1,7 +1,8 @@
 //! The proleptic Gregorian calendar: days since 1970-01-01 to and from year, month and day.
 //!
 //! Years are astronomical (year 0 is 1 BC). All arithmetic is in `i64`, wide enough for every `date` (an `i32` of days)
-//! and every `timestamp` (an `i64` of microseconds); callers check the range of their own type.
+//! and every `timestamp` (an `i64` of microseconds); callers check the range of their own type. Days and years of more
+//! than 2^60 and 2^50 are beyond it.
 
 /// Microseconds in a second.
 pub(crate) const SECOND: i64 = 1_000_000;
@@ -30,6 +31,7 @@ pub struct Civil {
 
 impl Civil {
     /// The calendar day that many days after 1970-01-01.
+    #[must_use]
     pub fn from_days(days: i64) -> Civil {
         // Count from a first of March, so that the leap day is the last day of its year.
         let days = days + EPOCH_DAYS;
@@ -46,6 +48,7 @@ impl Civil {
     }
 
     /// Days from 1970-01-01 to this day. The day must exist ([`Civil::exists`]).
+    #[must_use]
     pub fn to_days(self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);
         let month_from_march = (self.month + 9) % 12;
@@ -56,6 +59,7 @@ impl Civil {
     }
 
     /// Whether the calendar has such a day.
+    #[must_use]
     pub fn exists(self) -> bool {
         let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
         let length = match self.month {

@@ -151,6 +151,26 @@ struct ColumnCodec {
 ///
 /// A codec is immutable and cheap to share. Encoding fails on what the caller got wrong or what a type cannot hold;
 /// decoding accepts any bytes and returns an error for those that are not an encoded row.
+///
+/// ```
+/// use monostable_types::{DataType, RowCodec, Value};
+///
+/// let codec = RowCodec::new(&[DataType::Text, DataType::BigInt]);
+/// let encode = |values: &[Value]| {
+///     let mut row = Vec::new();
+///     codec.encode_values(values, &mut row).map(|()| row)
+/// };
+/// let ann = encode(&["ann".into(), Value::BigInt(-1)])?;
+/// let anna = encode(&["anna".into(), Value::BigInt(-2)])?;
+/// assert!(ann < anna);
+///
+/// // The bytes of a key are a prefix of its rows, and of no others.
+/// let mut key = Vec::new();
+/// codec.encode_prefix(&["ann".into()], &mut key)?;
+/// assert!(ann.starts_with(&key) && !anna.starts_with(&key));
+/// assert_eq!(codec.decode_values(&ann)?, ["ann".into(), Value::BigInt(-1)]);
+/// # Ok::<(), monostable_types::CodecError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct RowCodec {
     columns: Box<[ColumnCodec]>,
