@@ -7,7 +7,7 @@ use std::sync::Arc;
 use monostable_vfs::{Fault, MemoryStorage, Operation, Storage};
 use proptest::prelude::*;
 
-use crate::format::{ALIGNMENT, GroupHeader, SEGMENT_HEADER_BYTES};
+use crate::format::{ALIGNMENT, GroupHeader, GroupKind, GroupPlan, SEGMENT_HEADER_BYTES, encode_group};
 use crate::segment::{SegmentReader, name_of, numbers};
 use crate::{Damage, Error, Group, Lsn, Recovery, Wal, WalOptions, salvage};
 

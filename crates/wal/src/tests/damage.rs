@@ -245,6 +245,66 @@ fn groups_in_the_wrong_place_do_not_verify() {
 }
 
 #[test]
+fn a_group_that_does_not_follow_its_predecessor_is_not_part_of_the_log() {
+    for (number, chain_off_by) in [(0, 1), (1, 0)] {
+        let (disk, groups) = three_groups();
+        let name = last_segment(&disk);
+        let mut reader = SegmentReader::open(&disk, 1).unwrap();
+        let offset = reader.header.offset_of(groups[2].start);
+        let found = reader.header_at(offset).unwrap().unwrap();
+        let plan = GroupPlan {
+            kind: GroupKind::Records,
+            group: found.group + number,
+            start: found.start,
+            durable: found.durable,
+            chain: found.chain.wrapping_add(chain_off_by),
+        };
+        let mut buffer = Vec::new();
+        encode_group(&mut buffer, &reader.header, &plan, &[b"forged"]);
+        disk.open(&name).unwrap().write_at(offset, &buffer).unwrap();
+        let (wal, recovery) = try_open(&disk, roomy()).unwrap();
+        assert_eq!(recovery.torn.map(|torn| torn.damage), Some(Damage::Chain));
+        assert_eq!(self::groups(&wal), groups[..2]);
+    }
+}
+
+#[test]
+fn a_segment_of_a_history_that_went_another_way_does_not_join() {
+    let disk = MemoryStorage::new();
+    let seeded = |nonce_seed| WalOptions { nonce_seed, ..small() };
+    open(&disk, seeded(1)).commit(&[b"common"]).unwrap();
+    let other = disk.fork();
+    for (disk, text) in [(&disk, "here"), (&other, "there")] {
+        let wal = open(disk, seeded(text.len() as u64));
+        for _ in 0..9 {
+            wal.commit(&[text.as_bytes()]).unwrap();
+        }
+        wal.close().unwrap();
+    }
+    let (last, number) = (last_segment(&disk), *numbers(&disk).unwrap().last().unwrap());
+    assert_eq!(last, last_segment(&other));
+    overwrite(&disk, &last, &read(&other, &last));
+    let outcome = try_open(&disk, small()).unwrap().0.replay(Lsn::ZERO).unwrap().collect::<crate::Result<Vec<_>>>();
+    let name = name_of(number);
+    assert!(
+        matches!(&outcome, Err(Error::Corruption { segment, damage: Damage::Missing, .. }) if *segment == name),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_seal_vouches_for_what_was_only_written_before() {
+    let disk = MemoryStorage::new();
+    let wal = open(&disk, roomy());
+    wal.append(&[b"written"]).unwrap();
+    wal.seal().unwrap();
+    assert_eq!(wal.durable(), wal.end());
+    drop(wal);
+    disk.open(&last_segment(&disk)).unwrap().write_at(SEGMENT_HEADER_BYTES + 70, &[0xff]).unwrap();
+    assert!(matches!(try_open(&disk, roomy()), Err(Error::Corruption { damage: Damage::PayloadChecksum, .. })));
+}
+
+#[test]
 fn a_newer_version_is_refused_by_name() {
     let disk = MemoryStorage::new();
     open(&disk, roomy()).commit(&[b"one"]).unwrap();
