@@ -5,7 +5,8 @@
 //! nowhere else, so that no caller ever looks at a foreign error type.
 
 use datafusion_common::{DataFusionError, SchemaError};
-use monostable_view::ExpressionError;
+use monostable_types::CodecError;
+use monostable_view::{ExpressionError, Failure, StepError};
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -227,6 +228,31 @@ impl From<ExpressionError> for Error {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::View { sqlstate: failure.sqlstate(), message: failure.to_string() }
+    }
+}
+
+/// The operator that failed says nothing to whoever asked a query, so only the reason is kept.
+impl From<StepError> for Error {
+    fn from(error: StepError) -> Error {
+        Error::from(error.failure)
+    }
+}
+
+impl From<monostable_view::Error> for Error {
+    fn from(error: monostable_view::Error) -> Error {
+        Error::from(Failure::from(error))
+    }
+}
+
+impl From<CodecError> for Error {
+    fn from(error: CodecError) -> Error {
+        Error::data(error.sqlstate(), error.to_string())
+    }
+}
+
 impl From<Error> for ExpressionError {
     fn from(error: Error) -> ExpressionError {
         ExpressionError { sqlstate: error.sqlstate(), message: error.to_string() }
@@ -325,7 +351,11 @@ fn plan(message: &str) -> Error {
     {
         return Error::Grouping(message);
     }
-    if has("Invalid function") || has("does not match any") || has("No function matches") || has("arguments for function") {
+    if has("Invalid function")
+        || has("does not match any")
+        || has("No function matches")
+        || has("arguments for function")
+    {
         return Error::UndefinedOperator(message);
     }
     if has("ambiguous") {

@@ -9,10 +9,11 @@
 //!
 //! Cost: about half a millisecond per statement; the plan cache is there for that.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, Projection};
@@ -26,14 +27,19 @@ use datafusion_sql::sqlparser::parser::Parser;
 use monostable_types::{Column, DataType, Schema};
 
 use crate::analyze::{CheckCoercions, PostgresTypes};
+use crate::cache::PlanCache;
 use crate::catalog::Catalog;
 use crate::check;
 use crate::context::Context;
 use crate::error::{self, Error, Result};
 use crate::functions::Functions;
+use crate::lower::relation_of;
 use crate::names;
 use crate::operators::Operators;
+use crate::statement::Prepared;
 
+/// Texts whose plans are kept.
+const PLANS_MAX: usize = 1024;
 /// Nesting that the parser accepts; deeper text is refused instead of overflowing a stack.
 const NESTING_MAX: usize = 200;
 
@@ -70,7 +76,7 @@ pub struct BoundQuery {
     pub plan: LogicalPlan,
     /// The output columns, under the names that readers see (which may repeat).
     pub columns: Vec<Column>,
-    /// The tables and views that the text names, folded, each once.
+    /// The tables and views that it reads, sorted, each once.
     pub relations: Vec<String>,
 }
 
@@ -82,6 +88,7 @@ pub struct Planner {
     operators: Vec<Arc<dyn ExprPlanner>>,
     analyzer: Analyzer,
     optimizer: Optimizer,
+    cache: PlanCache<Prepared>,
 }
 
 impl Default for Planner {
@@ -107,6 +114,7 @@ impl Planner {
             operators: vec![Arc::new(Operators)],
             analyzer,
             optimizer: Optimizer::with_rules(rules),
+            cache: PlanCache::new(PLANS_MAX),
         }
     }
 
@@ -119,13 +127,23 @@ impl Planner {
             .map_err(|error| error::syntax(&error))
     }
 
+    /// The query that a text consists of, for example the definition of a view.
+    pub fn parse_query(&self, sql: &str) -> Result<ast::Query> {
+        let mut statements = self.parse(sql)?;
+        match (statements.pop(), statements.is_empty()) {
+            (Some(ast::Statement::Query(query)), true) => Ok(*query),
+            _ => Err(Error::Syntax(format!("not a query: {sql}"))),
+        }
+    }
+
     /// Plans a query: parsed to optimised.
     pub fn query(&self, query: &ast::Query, catalog: &Catalog, purpose: Purpose) -> Result<BoundQuery> {
         let plan = self.bind(query, catalog, purpose)?;
         let plan = self.analyze(plan)?;
         let columns = columns(plan.schema())?;
+        let relations = relations(&plan)?;
         let plan = self.optimize(plan)?;
-        Ok(BoundQuery { plan, columns, relations: relation_names(query) })
+        Ok(BoundQuery { plan, columns, relations })
     }
 
     /// Plans a query up to names and structure; types are not settled yet.
@@ -180,6 +198,11 @@ impl Planner {
         Ok(Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})?)
     }
 
+    /// What was prepared before, by text and catalog version.
+    pub(crate) fn cache(&self) -> &PlanCache<Prepared> {
+        &self.cache
+    }
+
     fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
         Context { catalog, functions: &self.functions, options: &self.options, operators: &self.operators }
     }
@@ -219,15 +242,14 @@ pub(crate) fn schema_of(columns: &[Column]) -> Schema {
     Schema::new(columns.to_vec())
 }
 
-fn relation_names(query: &ast::Query) -> Vec<String> {
-    let mut names = HashSet::new();
-    let _ = ast::visit_relations(query, |name| {
-        if let Some(ident) = name.0.last().and_then(|part| part.as_ident()) {
-            names.insert(names::fold(ident));
+/// The names of the tables and views that the plan scans, sorted, each once.
+fn relations(plan: &LogicalPlan) -> Result<Vec<String>> {
+    let mut names = BTreeSet::new();
+    plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            names.insert(relation_of(scan)?.name().to_string());
         }
-        std::ops::ControlFlow::<()>::Continue(())
-    });
-    let mut names: Vec<String> = names.into_iter().collect();
-    names.sort();
-    names
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(names.into_iter().collect())
 }

@@ -3,13 +3,17 @@
 //! Types that would need a rule we do not enforce (a length, a precision below microseconds, a time zone per value) are refused
 //! by name, because a type that promises more than it checks is a wrong answer later.
 
-use datafusion_sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+use datafusion_sql::sqlparser::ast::{
+    CharLengthUnits, CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo,
+};
 use monostable_types::DataType;
 
 use crate::error::{Error, Object, Result};
 
 /// Largest number of decimal digits of a numeric.
 const NUMERIC_PRECISION_MAX: u64 = 38;
+/// Largest `n` of `varchar(n)`, as in PostgreSQL.
+const CHARACTERS_MAX: u32 = 10_485_760;
 
 /// The type of that name.
 pub fn sql_type(sql: &SqlType) -> Result<DataType> {
@@ -28,7 +32,7 @@ pub fn sql_type(sql: &SqlType) -> Result<DataType> {
         | SqlType::CharVarying(None)
         | SqlType::String(None) => DataType::Text,
         SqlType::Varchar(Some(_)) | SqlType::CharacterVarying(Some(_)) | SqlType::CharVarying(Some(_)) => {
-            return Err(Error::not_supported(format!("a length limit on {sql} (use text)")));
+            return Err(Error::not_supported(format!("a length limit in a cast to {sql} (use text)")));
         }
         SqlType::Char(_) | SqlType::Character(_) => {
             return Err(Error::not_supported(format!("the blank-padded type {sql} (use text)")));
@@ -42,6 +46,25 @@ pub fn sql_type(sql: &SqlType) -> Result<DataType> {
         SqlType::Custom(name, _) => return Err(custom(&name.to_string())),
         other => return Err(Error::not_supported(format!("type {other}"))),
     })
+}
+
+/// The type of a column of that name, and the `n` of a `varchar(n)`, which assignments check.
+pub(crate) fn column_type(sql: &SqlType) -> Result<(DataType, Option<u32>)> {
+    match sql {
+        SqlType::Varchar(Some(length))
+        | SqlType::CharacterVarying(Some(length))
+        | SqlType::CharVarying(Some(length)) => match length {
+            CharacterLength::IntegerLength { length, unit: None | Some(CharLengthUnits::Characters) } => {
+                let characters = u32::try_from(*length).ok().filter(|n| (1..=CHARACTERS_MAX).contains(n));
+                let characters = characters.ok_or_else(|| {
+                    Error::data("22023", format!("length for type varchar must be 1 to {CHARACTERS_MAX}"))
+                })?;
+                Ok((DataType::Text, Some(characters)))
+            }
+            _ => Err(Error::not_supported(format!("type {sql}"))),
+        },
+        other => Ok((sql_type(other)?, None)),
+    }
 }
 
 /// `float` is double precision; `float(p)` counts binary digits.
