@@ -19,8 +19,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// The disk refused, and the call had no effect: nothing was appended. The log goes on; after a full disk, free space
-    /// and try again.
-    #[error("the disk refused; nothing was written to the log")]
+    /// and try again. From opening it is also how a directory that is in use shows.
+    #[error(transparent)]
     Disk(#[from] vfs::Error),
 
     /// Bytes that were durable once cannot be read. The log is left as it is.
