@@ -466,3 +466,34 @@ fn rows_without_columns_are_empty() {
     assert!(codec.decode_columns([b"".as_slice(), b""].into_iter()).unwrap().is_empty());
     assert_eq!(codec.decode_values(b"x"), Err(CodecError::Trailing { offset: 0 }));
 }
+
+#[test]
+fn prefix_successors_at_the_edges() {
+    assert_eq!(prefix_successor(&[1, 0xfe, 0xff]), Some(vec![1, 0xff]));
+    assert_eq!(prefix_successor(&[0]), Some(vec![1]));
+    assert_eq!(prefix_successor(&[0xff, 0xff]), None);
+    assert_eq!(prefix_successor(&[]), None);
+}
+
+#[test]
+fn floats_that_sql_holds_equal_have_equal_bytes() {
+    let single = RowCodec::new(&[DataType::Real]);
+    let double = RowCodec::new(&[DataType::Double]);
+    for (a, b) in [(0.0, -0.0), (f64::NAN, -f64::NAN), (f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001))] {
+        assert_eq!(encode(&double, &[Value::Double(a)]), encode(&double, &[Value::Double(b)]));
+        assert_eq!(encode(&single, &[Value::Real(a as f32)]), encode(&single, &[Value::Real(b as f32)]));
+    }
+}
+
+#[test]
+fn an_interval_whose_microseconds_arrow_cannot_hold_is_refused() {
+    let codec = RowCodec::new(&[DataType::Interval]);
+    let of_micros = |micros| [&[1][..], &scalar::interval_to_bytes(0, 0, micros)].concat();
+    assert!(codec.decode_values(&of_micros(i64::MAX / 1000)).is_ok());
+    for micros in [i64::MAX / 1000 + 1, i64::MIN / 1000 - 1, i64::MAX] {
+        let row = of_micros(micros);
+        assert!(matches!(codec.decode_values(&row), Err(CodecError::Invalid { column: 0, offset: 0, .. })));
+        assert!(codec.decode_columns(std::iter::once(row.as_slice())).is_err());
+        assert!(codec.encode_values(&[Value::Interval { months: 0, days: 0, micros }], &mut Vec::new()).is_err());
+    }
+}
