@@ -1,0 +1,147 @@
+//! `check`: is every stored byte whole, and does every view hold what its query gives?
+//!
+//! The second half recomputes each view and index from the tables alone: everything else is taken out of the version first,
+//! so that no state of a view takes part in the answer. It is G1, asked of a real database.
+//!
+//! Cost: reads every file, and evaluates every view once, with the result of one view at a time in memory. Commits and reads
+//! go on meanwhile; the check looks at the state that was published when it began.
+
+use std::cmp::Ordering;
+
+use monostable_types::{Epoch, RowCodec, Rows, Value, Weight};
+use monostable_view::{Batch, Entries, Layout, NodeId, StepError, Version, evaluate};
+
+use crate::commit::State;
+use crate::database::Database;
+use crate::error::{Error, Result};
+
+/// Differences that are reported for one view, at most.
+const DIFFERENCES_MAX: usize = 20;
+
+/// What a check found.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The epoch that was checked.
+    pub epoch: Epoch,
+    /// Views and indexes that were compared with their recomputation.
+    pub compared: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Damaged bytes: what is damaged, and where.
+    pub damaged: Vec<String>,
+    /// Rows in which a view or index differs from its recomputation; the first few of each.
+    pub differences: Vec<Difference>,
+}
+
+impl CheckReport {
+    /// Whether nothing was found.
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.differences.is_empty()
+    }
+}
+
+/// A row that a view holds more or less often than it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The view or index.
+    pub relation: String,
+    /// The row, in the order of the arrangement's key.
+    pub row: String,
+    /// How often recomputation gives it.
+    pub expected: i64,
+    /// How often it is there.
+    pub found: i64,
+}
+
+impl Database {
+    /// Verifies every checksum, and compares every view and index with its recomputation from the tables.
+    pub fn check(&self) -> Result<CheckReport> {
+        let state = self.published_state();
+        let mut report =
+            CheckReport { epoch: state.epoch(), compared: 0, rows: 0, damaged: Vec::new(), differences: Vec::new() };
+        self.engine().verify(&mut report.damaged);
+        let tables: Vec<NodeId> = state.catalog.tables().flat_map(|table| [table.source, table.node]).collect();
+        let bare = state.version.retain(&tables);
+        for (relation, node) in derived(&state) {
+            if tables.contains(&node) {
+                continue;
+            }
+            compare(&state, &bare, &relation, node, &mut report)?;
+        }
+        Ok(report)
+    }
+}
+
+/// Everything that is derived from the tables and has a name.
+fn derived(state: &State) -> Vec<(String, NodeId)> {
+    let mut derived: Vec<_> = state.catalog.views().map(|view| (view.name.clone(), view.node)).collect();
+    derived.extend(state.catalog.indexes().map(|index| (index.name.clone(), index.node)));
+    for table in state.catalog.tables() {
+        derived.extend(table.unique.iter().map(|unique| (unique.name.clone(), unique.node)));
+    }
+    derived
+}
+
+fn compare(state: &State, bare: &Version, relation: &str, node: NodeId, report: &mut CheckReport) -> Result<()> {
+    let missing = || Error::Recovery(format!("\"{relation}\" has no arrangement"));
+    let graph = state.version.graph();
+    let layout = graph.node(node).and_then(|node| node.layout()).ok_or_else(missing)?;
+    let spine = state.version.spine_of(node).ok_or_else(missing)?;
+    let expected = recompute(bare, state, layout, node)?;
+    report.compared += 1;
+    report.rows += expected.len() as u64;
+    let mut found = spine.prefix(b"")?;
+    let mut differences = Vec::new();
+    merge_compare(&expected, &mut found, &mut |entry, expected, found| {
+        if differences.len() < DIFFERENCES_MAX {
+            let row = describe(layout.codec(), entry);
+            differences.push(Difference { relation: relation.to_owned(), row, expected, found });
+        }
+    })?;
+    report.differences.extend(differences);
+    Ok(())
+}
+
+fn recompute(bare: &Version, state: &State, layout: &Layout, node: NodeId) -> Result<Batch> {
+    let (mut rows, mut weights) = (Rows::new(), Vec::<Weight>::new());
+    evaluate(bare, state.version.graph(), node, &mut |delta| {
+        let failed = |failure| StepError { node: Some(node), operator: "check".to_owned(), failure };
+        layout.encode(delta.rows(), &mut rows).map_err(failed)?;
+        weights.extend_from_slice(delta.weights());
+        Ok(())
+    })?;
+    Ok(Batch::from_unsorted(&rows, &weights)?)
+}
+
+/// Walks two sorted lists and reports every entry whose weights differ.
+fn merge_compare(expected: &Batch, found: &mut Entries<'_>, report: &mut impl FnMut(&[u8], i64, i64)) -> Result<()> {
+    let mut expected = expected.iter().peekable();
+    let mut current = found.next().transpose()?;
+    loop {
+        let order = match (expected.peek(), &current) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((wanted, _)), Some((held, _))) => (*wanted).cmp(held),
+        };
+        let wanted = if order == Ordering::Greater { None } else { expected.next() };
+        let held = if order == Ordering::Less { None } else { current.take() };
+        if held.is_some() {
+            current = found.next().transpose()?;
+        }
+        let entry = wanted.or(held).map(|(entry, _)| entry).unwrap_or_default();
+        let weight = |side: Option<(&[u8], Weight)>| side.map_or(0, |(_, weight)| weight.0);
+        if weight(wanted) != weight(held) {
+            report(entry, weight(wanted), weight(held));
+        }
+    }
+}
+
+fn describe(codec: &RowCodec, entry: &[u8]) -> String {
+    match codec.decode_values(entry) {
+        Ok(values) => values.iter().map(Value::to_string).collect::<Vec<_>>().join(", "),
+        Err(_) => format!("{entry:02x?}"),
+    }
+}

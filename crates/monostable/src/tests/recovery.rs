@@ -1,0 +1,258 @@
+//! Opening again: after a clean close, after a crash at every point, and when it must be refused.
+
+use std::sync::Arc;
+
+use monostable_vfs::{Fault, Operation};
+
+use super::*;
+
+/// Everything that readers can see, entry for entry.
+fn image(db: &Database) -> Vec<(u32, Vec<(Vec<u8>, i64)>)> {
+    let state = db.published();
+    let mut image = Vec::new();
+    for (id, spine) in state.version.spines() {
+        let mut entries = spine.prefix(b"").unwrap();
+        let mut held = Vec::new();
+        while let Some((entry, weight)) = entries.next().transpose().unwrap() {
+            held.push((entry.to_vec(), weight.0));
+        }
+        image.push((id.0, held));
+    }
+    image
+}
+
+fn open(disk: &MemoryStorage) -> Database {
+    Database::open_with(manual(disk)).unwrap()
+}
+
+/// Opens a copy of the disk, as a process that starts after a crash at this moment would.
+fn after_crash(disk: &MemoryStorage) -> Database {
+    open(&disk.fork())
+}
+
+#[test]
+fn every_acknowledged_commit_is_there_after_a_crash_at_any_point() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    for n in 0..40i64 {
+        order(&db, n, ["ann", "bob", "cy"][n as usize % 3], n);
+        if n % 5 == 4 {
+            db.execute_with("DELETE FROM orders WHERE id = $1", params![n - 2]).unwrap();
+        }
+        if n % 3 == 0 {
+            db.background_step().unwrap();
+        }
+        if n % 13 == 12 {
+            db.checkpoint().unwrap();
+        }
+        let again = after_crash(&disk);
+        assert_eq!((again.epoch(), image(&again)), (db.epoch(), image(&db)), "after order {n}");
+        assert_eq!(view_rows(&again, "spend"), view_rows(&db, "spend"));
+    }
+    assert_sound(&after_crash(&disk));
+}
+
+#[test]
+fn unsynced_bytes_are_not_needed() {
+    let disk = MemoryStorage::tracking_syncs();
+    let db = open(&disk);
+    shop(&db);
+    for n in 0..30i64 {
+        order(&db, n, "ann", n);
+        if n % 10 == 9 {
+            db.checkpoint().unwrap();
+        }
+        let again = open(&disk.fork_durable());
+        assert_eq!((again.epoch(), image(&again)), (db.epoch(), image(&db)), "after order {n}");
+    }
+}
+
+#[test]
+fn a_clean_close_leaves_nothing_to_replay() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    order(&db, 1, "ann", 5);
+    let before = image(&db);
+    db.close().unwrap();
+    let db = open(&disk);
+    assert_eq!(image(&db), before);
+    assert_eq!(db.stats().open.groups_replayed, 0);
+    order(&db, 2, "ann", 6);
+    drop(db);
+    let db = open(&disk);
+    assert_eq!(db.stats().open.groups_replayed, 1);
+    assert_eq!(view_rows(&db, "spend"), ["ann|11|2"]);
+}
+
+#[test]
+fn opening_twice_changes_nothing() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    order(&db, 1, "ann", 5);
+    order(&db, 2, "bob", 5);
+    let (epoch, before) = (db.epoch(), image(&db));
+    drop(db);
+    for _ in 0..3 {
+        let db = open(&disk);
+        assert_eq!((db.epoch(), image(&db)), (epoch, before.clone()));
+    }
+}
+
+#[test]
+fn tables_dropped_after_the_last_checkpoint_do_not_disturb_replay() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    db.execute("CREATE TABLE gone (k INTEGER); CREATE TABLE kept (k INTEGER)").unwrap();
+    db.execute("INSERT INTO gone VALUES (1); INSERT INTO kept VALUES (1)").unwrap();
+    db.execute("DROP TABLE gone").unwrap();
+    db.execute("INSERT INTO kept VALUES (2)").unwrap();
+    db.execute("CREATE TABLE gone (k TEXT)").unwrap();
+    db.execute("INSERT INTO gone VALUES ('new')").unwrap();
+    let again = after_crash(&disk);
+    assert_eq!(rows(&again, "SELECT k FROM kept ORDER BY k"), ["1", "2"]);
+    assert_eq!(rows(&again, "SELECT k FROM gone"), ["new"]);
+    assert_sound(&again);
+}
+
+#[test]
+fn a_second_opener_is_refused_until_the_first_is_gone() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    let error = Database::open_with(manual(&disk)).unwrap_err();
+    assert!(
+        matches!(&error, Error::Storage(source) if matches!(**source, monostable_vfs::Error::Locked { .. })),
+        "{error}"
+    );
+    assert_eq!(error.sqlstate(), "55006");
+    let view_outlives = {
+        shop(&db);
+        db.view("spend").unwrap()
+    };
+    db.close().unwrap();
+    drop(db);
+    let again = open(&disk);
+    assert!(view_outlives.get(("ann",)).unwrap().is_none(), "a handle reads the last state after close");
+    drop(again);
+}
+
+#[test]
+fn a_closed_database_says_so() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    let mut txn = db.begin().unwrap();
+    txn.execute("INSERT INTO orders VALUES (1, 'ann', 1)", &[]).unwrap();
+    db.close().unwrap();
+    db.close().unwrap();
+    assert!(matches!(txn.commit(), Err(Error::Closed)));
+    assert!(matches!(db.execute("INSERT INTO orders VALUES (2, 'ann', 1)"), Err(Error::Closed)));
+}
+
+#[test]
+fn on_a_real_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shop");
+    let db = Database::open(&path).unwrap();
+    shop(&db);
+    for n in 0..20 {
+        order(&db, n, "ann", 1);
+    }
+    assert_eq!(state_of(Database::open(&path)), "55006");
+    let before = image(&db);
+    drop(db);
+    let db = Database::open(&path).unwrap();
+    assert_eq!(image(&db), before);
+    assert_sound(&db);
+    db.close().unwrap();
+    let db = Database::open(&path).unwrap();
+    assert_eq!((image(&db), view_rows(&db, "spend")), (before, vec!["ann|20|20".to_owned()]));
+}
+
+/// Each operation of the disk fails once, in turn, during a workload with a checkpoint and a schema change. Whatever then
+/// happens, what was acknowledged is there at the next open, and every view equals recomputation.
+#[test]
+fn a_disk_that_fails_once_anywhere_loses_nothing_acknowledged() {
+    let operations = [
+        Operation::Create,
+        Operation::Write,
+        Operation::Sync,
+        Operation::Rename,
+        Operation::SyncDirectory,
+        Operation::Map,
+    ];
+    let mut failures = 0;
+    for operation in operations {
+        for nth in 1..=12 {
+            let disk = MemoryStorage::new();
+            let Ok(db) = Database::open_with(manual(&disk)) else { continue };
+            if db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY)").is_err() {
+                continue;
+            }
+            disk.inject(Fault { operation, nth, sticky: false });
+            let mut acknowledged = Vec::new();
+            for k in 0..6 {
+                if db.execute_with("INSERT INTO t VALUES ($1)", params![k]).is_ok() {
+                    acknowledged.push(k.to_string());
+                }
+                let outcome = match k {
+                    2 => db.checkpoint().map(drop),
+                    3 => db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t").map(drop),
+                    _ => db.background_step().map(drop),
+                };
+                failures += usize::from(outcome.is_err());
+            }
+            drop(db);
+            disk.clear_faults();
+            let db = Database::open_with(manual(&disk)).unwrap_or_else(|error| panic!("{operation} {nth}: {error}"));
+            let found = rows(&db, "SELECT k FROM t ORDER BY k");
+            assert!(acknowledged.iter().all(|k| found.contains(k)), "{operation} {nth}: {acknowledged:?} in {found:?}");
+            assert_sound(&db);
+        }
+    }
+    assert!(failures > 10, "the faults were really met: {failures}");
+}
+
+#[test]
+fn a_damaged_byte_is_an_error_or_the_right_answer() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    for n in 0..50 {
+        order(&db, n, "ann", 1);
+    }
+    db.checkpoint().unwrap();
+    order(&db, 50, "ann", 1);
+    db.close().unwrap();
+    drop(db);
+    let names = monostable_vfs::Storage::list(&disk).unwrap();
+    let mut refused = 0;
+    for name in names.iter().filter(|name| *name != "LOCK") {
+        let len = monostable_vfs::Storage::open(&disk, name).unwrap().len().unwrap();
+        for offset in (0..len).step_by(usize::try_from(len / 40 + 1).unwrap()) {
+            let copy = disk.fork();
+            let Ok(file) = monostable_vfs::Storage::open(&copy, name) else { continue };
+            let mut byte = [0];
+            file.read_at(offset, &mut byte).unwrap();
+            if file.write_at(offset, &[byte[0] ^ 0x10]).is_err() {
+                continue;
+            }
+            match Database::open_with(manual(&copy)) {
+                Err(_) => refused += 1,
+                Ok(db) => match db.query("SELECT customer, sum(cents) FROM orders GROUP BY customer") {
+                    Ok(rows) => assert_eq!(rows.iter().map(text).collect::<Vec<_>>(), ["ann|51"], "{name} at {offset}"),
+                    Err(_) => refused += 1,
+                },
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn faults_are_those_of_the_memory_disk() {
+    let disk: Arc<dyn monostable_vfs::Storage> = Arc::new(MemoryStorage::new());
+    assert!(Database::open_with(Options::on(disk)).is_ok());
+}
