@@ -64,9 +64,28 @@ fn settle_plan(plan: LogicalPlan) -> Planned<LogicalPlan> {
             LogicalPlan::Filter(filter)
         }
         LogicalPlan::Join(join) => LogicalPlan::Join(settle_join(join, &schema)?),
+        LogicalPlan::Projection(mut projection) => {
+            projection.expr = projection.expr.into_iter().map(typed_null).collect();
+            LogicalPlan::Projection(projection)
+        }
         other => other,
     };
     plan.recompute_schema()
+}
+
+/// An untyped NULL is text once it is a column, as in PostgreSQL.
+fn typed_null(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Null, metadata) => {
+            let name = Expr::Literal(ScalarValue::Null, metadata.clone()).schema_name().to_string();
+            Expr::Literal(ScalarValue::Utf8(None), metadata).alias(name)
+        }
+        Expr::Alias(mut alias) if matches!(*alias.expr, Expr::Literal(ScalarValue::Null, _)) => {
+            alias.expr = boxed(Expr::Literal(ScalarValue::Utf8(None), None));
+            Expr::Alias(alias)
+        }
+        other => other,
+    }
 }
 
 /// The columns that a node's expressions may name.
@@ -159,8 +178,11 @@ fn settle_binary(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Re
 fn settle_between(between: Between, schema: &DFSchema) -> Result<Expr> {
     let Between { expr, negated, low, high } = between;
     let side = |expr: &Expr| Operand::new(expr.clone(), schema);
-    let (low_op, high_op, both) =
-        if negated { (Operator::Lt, Operator::Gt, Operator::Or) } else { (Operator::GtEq, Operator::LtEq, Operator::And) };
+    let (low_op, high_op, both) = if negated {
+        (Operator::Lt, Operator::Gt, Operator::Or)
+    } else {
+        (Operator::GtEq, Operator::LtEq, Operator::And)
+    };
     let low = comparison(low_op, side(&expr)?, side(&low)?)?;
     let high = comparison(high_op, side(&expr)?, side(&high)?)?;
     Ok(Expr::BinaryExpr(BinaryExpr::new(boxed(low), both, boxed(high))))
@@ -186,6 +208,9 @@ fn settle_in_list(list: InList, schema: &DFSchema) -> Result<Expr> {
         };
     }
     let common = common.unwrap_or(DataType::Text);
+    if common == DataType::Interval {
+        return Err(Error::not_supported("IN on type interval (compare with = and OR)"));
+    }
     let items = items.into_iter().map(|item| item.into_type(common)).collect();
     Ok(Expr::InList(InList::new(boxed(needle.into_type(common)), items, negated)))
 }
@@ -196,7 +221,9 @@ fn settle_case(case: Case, schema: &DFSchema) -> Result<Expr> {
     let mut branches = Vec::with_capacity(when_then_expr.len() + 1);
     for (when, then) in when_then_expr {
         whens.push(match &expr {
-            Some(subject) => comparison(Operator::Eq, Operand::new((**subject).clone(), schema)?, Operand::new(*when, schema)?)?,
+            Some(subject) => {
+                comparison(Operator::Eq, Operand::new((**subject).clone(), schema)?, Operand::new(*when, schema)?)?
+            }
             None => condition(*when, schema, "CASE/WHEN")?,
         });
         branches.push(Operand::new(*then, schema)?);
@@ -248,7 +275,8 @@ fn settle_call(call: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
         // Arithmetic and casts are typed when they are made.
         return Ok(Expr::ScalarFunction(ScalarFunction { func, args }));
     };
-    let mut operands: Vec<Operand> = args.into_iter().map(|argument| Operand::new(argument, schema)).collect::<Result<_>>()?;
+    let mut operands: Vec<Operand> =
+        args.into_iter().map(|argument| Operand::new(argument, schema)).collect::<Result<_>>()?;
     match (function.body, operands.len()) {
         (Body::Coalesce, _) => return coalesce(operands),
         (Body::NullIf, 2) => return null_if(operands),
@@ -333,11 +361,8 @@ fn settle_union(union: Union) -> Planned<LogicalPlan> {
         })
         .collect();
     let schema: DFSchemaRef = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-    let inputs = union
-        .inputs
-        .into_iter()
-        .map(|input| branch_of(input, &types, &schema))
-        .collect::<Planned<Vec<_>>>()?;
+    let inputs =
+        union.inputs.into_iter().map(|input| branch_of(input, &types, &schema)).collect::<Planned<Vec<_>>>()?;
     Ok(LogicalPlan::Union(Union { inputs, schema }))
 }
 
@@ -387,7 +412,8 @@ fn settle_values(values: Values) -> Planned<LogicalPlan> {
     }
     let mut types = Vec::with_capacity(columns);
     for column in 0..columns {
-        let found: Vec<Option<DataType>> = rows.iter().map(|row| row.get(column).and_then(|value| value.data_type)).collect();
+        let found: Vec<Option<DataType>> =
+            rows.iter().map(|row| row.get(column).and_then(|value| value.data_type)).collect();
         types.push(common_type(&found)?.unwrap_or(DataType::Text));
     }
     let fields: Vec<_> = values
@@ -399,8 +425,10 @@ fn settle_values(values: Values) -> Planned<LogicalPlan> {
         })
         .collect();
     let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-    let values =
-        rows.into_iter().map(|row| row.into_iter().zip(&types).map(|(value, to)| value.into_type(*to)).collect()).collect();
+    let values = rows
+        .into_iter()
+        .map(|row| row.into_iter().zip(&types).map(|(value, to)| value.into_type(*to)).collect())
+        .collect();
     Ok(LogicalPlan::Values(Values { schema, values }))
 }
 
@@ -444,7 +472,10 @@ fn check_coercion(expr: Expr, schema: &DFSchema, limit: bool) -> Planned<Transfo
             } else if is_implicit(from, to) {
                 Ok(Transformed::yes(cast(*inserted.expr, from, to)))
             } else {
-                Err(Error::DatatypeMismatch(format!("types {from} and {to} cannot be matched; add explicit type casts")).into())
+                Err(Error::DatatypeMismatch(format!(
+                    "types {from} and {to} cannot be matched; add explicit type casts"
+                ))
+                .into())
             }
         }
         Expr::BinaryExpr(BinaryExpr {

@@ -21,7 +21,7 @@ use monostable_types::DataType;
 use crate::error::{Error, Result};
 use crate::functions::arithmetic::{Arithmetic, ArithmeticFunction};
 use crate::functions::cast::{cast, cast_untyped, is_implicit};
-use crate::functions::{decimal, scalar};
+use crate::functions::{decimal, scalar, span};
 
 /// Digits after the point of a parameter that stands beside a numeric.
 const PARAMETER_SCALE: i8 = 18;
@@ -39,7 +39,9 @@ impl Operand {
     pub(crate) fn new(expr: Expr, schema: &DFSchema) -> Result<Operand> {
         let expr = settle_literal(expr);
         let untyped = match &expr {
-            Expr::Literal(value, _) => value.is_null() && value.data_type() == Arrow::Null || matches!(value, ScalarValue::Utf8(_)),
+            Expr::Literal(value, _) => {
+                value.is_null() && value.data_type() == Arrow::Null || matches!(value, ScalarValue::Utf8(_))
+            }
             Expr::Placeholder(placeholder) => placeholder.field.is_none(),
             _ => false,
         };
@@ -67,7 +69,9 @@ impl Operand {
     /// The type that an untyped operand takes beside one of type `other`: a numeric text keeps its own digits.
     fn type_beside(&self, other: DataType) -> DataType {
         match (&self.expr, other) {
-            (Expr::Literal(ScalarValue::Utf8(Some(text)), _), DataType::Numeric { .. }) => numeric_text(text).unwrap_or(other),
+            (Expr::Literal(ScalarValue::Utf8(Some(text)), _), DataType::Numeric { .. }) => {
+                numeric_text(text).unwrap_or(other)
+            }
             (Expr::Placeholder(_), numeric @ DataType::Numeric { .. }) => parameter_type(numeric),
             _ => other,
         }
@@ -106,7 +110,11 @@ pub(crate) fn settle_literal(expr: Expr) -> Expr {
 pub(crate) struct Operators;
 
 impl ExprPlanner for Operators {
-    fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> datafusion_common::Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(
+        &self,
+        raw: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> datafusion_common::Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = raw;
         if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
             let op = if op == BinaryOperator::And { Operator::And } else { Operator::Or };
@@ -202,7 +210,11 @@ pub(crate) fn comparison(op: Operator, left: Operand, right: Operand) -> Result<
         (None, Some(r)) => beside(&left, r),
         (None, None) => DataType::Text,
     };
-    Ok(binary(op, left.into_type(common), right.into_type(common)))
+    let (left, right) = (left.into_type(common), right.into_type(common));
+    if common == DataType::Interval {
+        return Ok(binary(op, span::length(left), span::length(right)));
+    }
+    Ok(binary(op, left, right))
 }
 
 /// The type that an untyped operand takes beside one of type `known`, widened so that both fit.
@@ -224,7 +236,9 @@ pub(crate) fn common_type(types: &[Option<DataType>]) -> Result<Option<DataType>
         common = Some(match common {
             None => *data_type,
             Some(known) => comparison_type(known, *data_type).ok_or_else(|| {
-                Error::DatatypeMismatch(format!("types {known} and {data_type} cannot be matched; add explicit type casts"))
+                Error::DatatypeMismatch(format!(
+                    "types {known} and {data_type} cannot be matched; add explicit type casts"
+                ))
             })?,
         });
     }
@@ -276,7 +290,8 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Operand, right: Operand) -> Resul
         (None, Some(r)) => (unknown_beside(op, &left, r, false)?, r),
         (None, None) => return Err(no_operator(op.symbol(), None, None)),
     };
-    let plan = numbers(op, l, r).or_else(|| times(op, l, r)).ok_or_else(|| no_operator(op.symbol(), Some(l), Some(r)))?;
+    let plan =
+        numbers(op, l, r).or_else(|| times(op, l, r)).ok_or_else(|| no_operator(op.symbol(), Some(l), Some(r)))?;
     let (left, right) = (left.into_type(plan.left), right.into_type(plan.right));
     let args = if plan.swapped { vec![right, left] } else { vec![left, right] };
     Ok(Expr::ScalarFunction(ScalarFunction::new_udf(ArithmeticFunction::udf(op, plan.result), args)))
@@ -331,7 +346,8 @@ fn numbers(op: Arithmetic, left: DataType, right: DataType) -> Option<Plan> {
 fn times(op: Arithmetic, left: DataType, right: DataType) -> Option<Plan> {
     use Arithmetic::{Add, Divide, Multiply, Subtract};
     use DataType::{Date, Double, Integer, Interval, SmallInt, Time, Timestamp, TimestampTz};
-    let number = |data_type| is_integer(data_type) || matches!(data_type, DataType::Numeric { .. } | DataType::Real | Double);
+    let number =
+        |data_type| is_integer(data_type) || matches!(data_type, DataType::Numeric { .. } | DataType::Real | Double);
     match (op, left, right) {
         (Add | Subtract, Date, Integer | SmallInt) => plan(Date, Integer, Date),
         (Subtract, Date, Date) => plan(Date, Date, Integer),

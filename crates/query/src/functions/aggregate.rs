@@ -63,10 +63,16 @@ impl PlannedAggregate {
             (AggregateFunction::Sum, Some(BigInt)) => Numeric { precision: 38, scale: 0 },
             (AggregateFunction::Sum, Some(Numeric { scale, .. })) => Numeric { precision: 38, scale },
             (AggregateFunction::Sum, Some(float @ (Real | Double))) => float,
-            (AggregateFunction::Avg, Some(SmallInt | Integer | BigInt)) => Numeric { precision: 38, scale: QUOTIENT_SCALE_MIN },
-            (AggregateFunction::Avg, Some(Numeric { scale, .. })) => Numeric { precision: 38, scale: scale.max(QUOTIENT_SCALE_MIN) },
+            (AggregateFunction::Avg, Some(SmallInt | Integer | BigInt)) => {
+                Numeric { precision: 38, scale: QUOTIENT_SCALE_MIN }
+            }
+            (AggregateFunction::Avg, Some(Numeric { scale, .. })) => {
+                Numeric { precision: 38, scale: scale.max(QUOTIENT_SCALE_MIN) }
+            }
             (AggregateFunction::Avg, Some(Real | Double)) => Double,
-            (AggregateFunction::Min | AggregateFunction::Max, Some(Boolean | DataType::Uuid | DataType::Bytea)) => return Err(unknown()),
+            (AggregateFunction::Min | AggregateFunction::Max, Some(Boolean | DataType::Uuid | DataType::Bytea)) => {
+                return Err(unknown());
+            }
             (AggregateFunction::Min | AggregateFunction::Max, argument) => argument.unwrap_or(Text),
             (AggregateFunction::BoolAnd | AggregateFunction::BoolOr, Some(Boolean) | None) => Boolean,
             (AggregateFunction::Sum | AggregateFunction::Avg, Some(Interval)) => {

@@ -84,7 +84,10 @@ impl ScalarUDFImpl for ArithmeticFunction {
         &self.signature
     }
 
-    fn coerce_types(&self, arg_types: &[arrow_schema::DataType]) -> datafusion_common::Result<Vec<arrow_schema::DataType>> {
+    fn coerce_types(
+        &self,
+        arg_types: &[arrow_schema::DataType],
+    ) -> datafusion_common::Result<Vec<arrow_schema::DataType>> {
         Ok(arg_types.to_vec())
     }
 
@@ -119,13 +122,19 @@ fn zip<A: ArrowPrimitiveType, B: ArrowPrimitiveType, O: ArrowPrimitiveType>(
     let (Some(left), Some(right)) = (left.as_primitive_opt::<A>(), right.as_primitive_opt::<B>()) else {
         return Err(Error::Internal(format!("arithmetic on {} and {}", left.data_type(), right.data_type())));
     };
-    left.iter().zip(right.iter()).map(|pair| match pair {
-        (Some(a), Some(b)) => f(a, b).map(Some),
-        _ => Ok(None),
-    }).collect()
+    left.iter()
+        .zip(right.iter())
+        .map(|pair| match pair {
+            (Some(a), Some(b)) => f(a, b).map(Some),
+            _ => Ok(None),
+        })
+        .collect()
 }
 
-fn map<A: ArrowPrimitiveType>(operand: &ArrayRef, f: impl Fn(A::Native) -> Result<A::Native>) -> Result<PrimitiveArray<A>> {
+fn map<A: ArrowPrimitiveType>(
+    operand: &ArrayRef,
+    f: impl Fn(A::Native) -> Result<A::Native>,
+) -> Result<PrimitiveArray<A>> {
     let Some(operand) = operand.as_primitive_opt::<A>() else {
         return Err(Error::Internal(format!("negation of {}", operand.data_type())));
     };
@@ -135,9 +144,15 @@ fn map<A: ArrowPrimitiveType>(operand: &ArrayRef, f: impl Fn(A::Native) -> Resul
 
 fn negate(result: DataType, operand: &ArrayRef) -> Result<ArrayRef> {
     Ok(match result {
-        DataType::SmallInt => Arc::new(map::<Int16Type>(operand, |v| v.checked_neg().ok_or_else(|| out_of_range(result)))?),
-        DataType::Integer => Arc::new(map::<Int32Type>(operand, |v| v.checked_neg().ok_or_else(|| out_of_range(result)))?),
-        DataType::BigInt => Arc::new(map::<Int64Type>(operand, |v| v.checked_neg().ok_or_else(|| out_of_range(result)))?),
+        DataType::SmallInt => {
+            Arc::new(map::<Int16Type>(operand, |v| v.checked_neg().ok_or_else(|| out_of_range(result)))?)
+        }
+        DataType::Integer => {
+            Arc::new(map::<Int32Type>(operand, |v| v.checked_neg().ok_or_else(|| out_of_range(result)))?)
+        }
+        DataType::BigInt => {
+            Arc::new(map::<Int64Type>(operand, |v| v.checked_neg().ok_or_else(|| out_of_range(result)))?)
+        }
         DataType::Numeric { .. } => Arc::new(map::<Decimal128Type>(operand, |v| Ok(-v))?),
         DataType::Real => Arc::new(map::<Float32Type>(operand, |v| Ok(-v))?),
         DataType::Double => Arc::new(map::<Float64Type>(operand, |v| Ok(-v))?),
@@ -160,7 +175,12 @@ pub(crate) fn division_by_zero() -> Error {
     Error::data("22012", "division by zero")
 }
 
-fn integers<T: ArrowPrimitiveType>(op: Arithmetic, result: DataType, left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef> {
+fn integers<T: ArrowPrimitiveType>(
+    op: Arithmetic,
+    result: DataType,
+    left: &ArrayRef,
+    right: &ArrayRef,
+) -> Result<ArrayRef> {
     let values = zip::<T, T, T>(left, right, |a, b| {
         if b.is_zero() && matches!(op, Arithmetic::Divide | Arithmetic::Modulo) {
             return Err(division_by_zero());
@@ -248,15 +268,19 @@ fn temporal(op: Arithmetic, result: DataType, left: &ArrayRef, right: &ArrayRef)
     use arrow_schema::DataType as Arrow;
     let subtract = op == Arithmetic::Subtract;
     let array: ArrayRef = match (left.data_type(), right.data_type()) {
-        (Arrow::Date32, Arrow::Int32) => Arc::new(zip::<Date32Type, Int32Type, Date32Type>(left, right, |day, days| {
-            calendar::add_days(day, days, subtract)
-        })?),
+        (Arrow::Date32, Arrow::Int32) => {
+            Arc::new(zip::<Date32Type, Int32Type, Date32Type>(left, right, |day, days| {
+                calendar::add_days(day, days, subtract)
+            })?)
+        }
         (Arrow::Date32, Arrow::Date32) => Arc::new(zip::<Date32Type, Date32Type, Int32Type>(left, right, |a, b| {
             a.checked_sub(b).ok_or_else(|| out_of_range(DataType::Integer))
         })?),
-        (Arrow::Date32, Arrow::Time64(_)) => {
-            Arc::new(zip::<Date32Type, Time64MicrosecondType, TimestampMicrosecondType>(left, right, calendar::at_time)?)
-        }
+        (Arrow::Date32, Arrow::Time64(_)) => Arc::new(zip::<
+            Date32Type,
+            Time64MicrosecondType,
+            TimestampMicrosecondType,
+        >(left, right, calendar::at_time)?),
         (Arrow::Timestamp(..), Arrow::Interval(_)) => {
             let sums = zip::<TimestampMicrosecondType, IntervalMonthDayNanoType, TimestampMicrosecondType>(
                 left,
@@ -265,37 +289,41 @@ fn temporal(op: Arithmetic, result: DataType, left: &ArrayRef, right: &ArrayRef)
             )?;
             Arc::new(sums.with_data_type(left.data_type().clone()))
         }
-        (Arrow::Timestamp(..), Arrow::Timestamp(..)) => {
-            Arc::new(zip::<TimestampMicrosecondType, TimestampMicrosecondType, IntervalMonthDayNanoType>(
+        (Arrow::Timestamp(..), Arrow::Timestamp(..)) => Arc::new(zip::<
+            TimestampMicrosecondType,
+            TimestampMicrosecondType,
+            IntervalMonthDayNanoType,
+        >(left, right, calendar::difference)?),
+        (Arrow::Time64(_), Arrow::Interval(_)) => {
+            Arc::new(zip::<Time64MicrosecondType, IntervalMonthDayNanoType, Time64MicrosecondType>(
                 left,
                 right,
-                calendar::difference,
+                |time, interval| calendar::add_to_time(time, interval, subtract),
             )?)
         }
-        (Arrow::Time64(_), Arrow::Interval(_)) => {
-            Arc::new(zip::<Time64MicrosecondType, IntervalMonthDayNanoType, Time64MicrosecondType>(left, right, |time, interval| {
-                calendar::add_to_time(time, interval, subtract)
-            })?)
-        }
         (Arrow::Time64(_), Arrow::Time64(_)) => {
-            Arc::new(zip::<Time64MicrosecondType, Time64MicrosecondType, IntervalMonthDayNanoType>(left, right, |a, b| {
-                calendar::interval(0, 0, i128::from(a) - i128::from(b))
-            })?)
+            Arc::new(zip::<Time64MicrosecondType, Time64MicrosecondType, IntervalMonthDayNanoType>(
+                left,
+                right,
+                |a, b| calendar::interval(0, 0, i128::from(a) - i128::from(b)),
+            )?)
         }
         (Arrow::Interval(_), Arrow::Interval(_)) => {
-            Arc::new(zip::<IntervalMonthDayNanoType, IntervalMonthDayNanoType, IntervalMonthDayNanoType>(left, right, |a, b| {
-                calendar::sum(a, b, subtract)
-            })?)
+            Arc::new(zip::<IntervalMonthDayNanoType, IntervalMonthDayNanoType, IntervalMonthDayNanoType>(
+                left,
+                right,
+                |a, b| calendar::sum(a, b, subtract),
+            )?)
         }
-        (Arrow::Interval(_), Arrow::Float64) => {
-            Arc::new(zip::<IntervalMonthDayNanoType, Float64Type, IntervalMonthDayNanoType>(left, right, |interval, factor| {
-                match op {
-                    Arithmetic::Divide if factor == 0.0 => Err(division_by_zero()),
-                    Arithmetic::Divide => calendar::scale(interval, |part| part / factor),
-                    _ => calendar::scale(interval, |part| part * factor),
-                }
-            })?)
-        }
+        (Arrow::Interval(_), Arrow::Float64) => Arc::new(zip::<
+            IntervalMonthDayNanoType,
+            Float64Type,
+            IntervalMonthDayNanoType,
+        >(left, right, |interval, factor| match op {
+            Arithmetic::Divide if factor == 0.0 => Err(division_by_zero()),
+            Arithmetic::Divide => calendar::scale(interval, |part| part / factor),
+            _ => calendar::scale(interval, |part| part * factor),
+        })?),
         _ => return Err(mismatch(op, &[left.clone(), right.clone()])),
     };
     if array.data_type() == &result.to_arrow() {

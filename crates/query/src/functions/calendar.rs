@@ -71,7 +71,10 @@ pub(crate) fn add_days(day: i32, days: i32, subtract: bool) -> Result<i32> {
 
 /// The timestamp of a time on a day.
 pub(crate) fn at_time(day: i32, micros: i64) -> Result<i64> {
-    i64::from(day).checked_mul(MICROS_PER_DAY).and_then(|start| start.checked_add(micros)).ok_or_else(|| overflow("timestamp"))
+    i64::from(day)
+        .checked_mul(MICROS_PER_DAY)
+        .and_then(|start| start.checked_add(micros))
+        .ok_or_else(|| overflow("timestamp"))
 }
 
 /// Whole days and the rest, without months.

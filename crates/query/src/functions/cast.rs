@@ -35,7 +35,10 @@ pub(crate) struct CastFunction {
 
 impl CastFunction {
     fn udf(to: DataType) -> Arc<ScalarUDF> {
-        Arc::new(ScalarUDF::new_from_impl(CastFunction { to, signature: Signature::user_defined(Volatility::Immutable) }))
+        Arc::new(ScalarUDF::new_from_impl(CastFunction {
+            to,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }))
     }
 }
 
@@ -57,7 +60,10 @@ impl ScalarUDFImpl for CastFunction {
         &self.signature
     }
 
-    fn coerce_types(&self, arg_types: &[arrow_schema::DataType]) -> datafusion_common::Result<Vec<arrow_schema::DataType>> {
+    fn coerce_types(
+        &self,
+        arg_types: &[arrow_schema::DataType],
+    ) -> datafusion_common::Result<Vec<arrow_schema::DataType>> {
         Ok(arg_types.to_vec())
     }
 
@@ -129,10 +135,7 @@ pub(crate) fn is_implicit(from: DataType, to: DataType) -> bool {
 pub(crate) fn check_explicit(from: DataType, to: DataType) -> Result<()> {
     use DataType::{BigInt, Boolean, Date, Integer, Interval, SmallInt, Text, Time, Timestamp, TimestampTz};
     let number = |data_type: DataType| {
-        matches!(
-            data_type,
-            SmallInt | Integer | BigInt | DataType::Real | DataType::Double | DataType::Numeric { .. }
-        )
+        matches!(data_type, SmallInt | Integer | BigInt | DataType::Real | DataType::Double | DataType::Numeric { .. })
     };
     let exists = from == to
         || from == Text
@@ -164,10 +167,6 @@ pub(crate) fn rewrite_explicit(
     Ok(Transformed::yes(cast(*expr, from, to)))
 }
 
-/// Whether the expression contains a cast that can fail or a function that can.
-pub(crate) fn contains_function(expr: &Expr) -> bool {
-    expr.exists(|inner| Ok(matches!(inner, Expr::ScalarFunction(_)))).unwrap_or(true)
-}
 
 /// Converts a column.
 pub(crate) fn cast_array(array: &ArrayRef, to: DataType) -> Result<ArrayRef> {

@@ -79,10 +79,7 @@ fn scale_of(part: Part, from: DataType) -> i8 {
 /// The type of `extract(field FROM value)`; 42883 or 0A000 if a value of that type has no such field.
 pub(crate) fn extract_type(field: &str, from: DataType) -> Result<DataType> {
     let part = part(field)?;
-    let time_part = matches!(
-        part,
-        Part::Hour | Part::Minute | Part::Second | Part::Millisecond | Part::Microsecond
-    );
+    let time_part = matches!(part, Part::Hour | Part::Minute | Part::Second | Part::Millisecond | Part::Microsecond);
     let exists = match from {
         DataType::Date => !time_part,
         DataType::Timestamp | DataType::TimestampTz => true,
@@ -112,16 +109,22 @@ pub(crate) fn extract(field: &ArrayRef, operand: &ArrayRef, result: DataType) ->
     };
     let part = part(field)?;
     let values: PrimitiveArray<Decimal128Type> = match operand.data_type() {
-        Arrow::Date32 => operand.as_primitive::<Date32Type>().iter().map(|day| day.map(|day| of_date(part, day))).collect(),
-        Arrow::Timestamp(..) => {
-            operand.as_primitive::<TimestampMicrosecondType>().iter().map(|at| at.map(|at| of_timestamp(part, at))).collect()
+        Arrow::Date32 => {
+            operand.as_primitive::<Date32Type>().iter().map(|day| day.map(|day| of_date(part, day))).collect()
         }
+        Arrow::Timestamp(..) => operand
+            .as_primitive::<TimestampMicrosecondType>()
+            .iter()
+            .map(|at| at.map(|at| of_timestamp(part, at)))
+            .collect(),
         Arrow::Time64(_) => {
             operand.as_primitive::<Time64MicrosecondType>().iter().map(|at| at.map(|at| of_time(part, at))).collect()
         }
-        Arrow::Interval(_) => {
-            operand.as_primitive::<IntervalMonthDayNanoType>().iter().map(|span| span.map(|span| of_interval(part, span))).collect()
-        }
+        Arrow::Interval(_) => operand
+            .as_primitive::<IntervalMonthDayNanoType>()
+            .iter()
+            .map(|span| span.map(|span| of_interval(part, span)))
+            .collect(),
         other => return Err(Error::Internal(format!("extract from {other}"))),
     };
     Ok(Arc::new(values.with_data_type(result.to_arrow())))

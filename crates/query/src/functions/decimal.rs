@@ -55,7 +55,9 @@ fn at((value, from): (i128, i8), scale: i8) -> Result<i128> {
 
 fn multiply(left: (i128, i8), right: (i128, i8), scale: i8) -> Result<i128> {
     let digits = left.1 + right.1 - scale;
-    if digits == 0 && let Some(product) = left.0.checked_mul(right.0) {
+    if digits == 0
+        && let Some(product) = left.0.checked_mul(right.0)
+    {
         return fits(product);
     }
     let product = i256::from_i128(left.0).checked_mul(i256::from_i128(right.0)).ok_or_else(overflow)?;
@@ -80,7 +82,8 @@ fn divide(left: (i128, i8), right: (i128, i8), scale: i8) -> Result<i128> {
 
 fn modulo(left: (i128, i8), right: (i128, i8), scale: i8) -> Result<i128> {
     let wide = |(value, from): (i128, i8)| {
-        let shift = u32::try_from(scale - from).map_err(|_| Error::Internal("a remainder would lose digits".to_string()))?;
+        let shift =
+            u32::try_from(scale - from).map_err(|_| Error::Internal("a remainder would lose digits".to_string()))?;
         i256::from_i128(value).checked_mul(power(shift)?).ok_or_else(overflow)
     };
     narrow(wide(left)?.checked_rem(wide(right)?).ok_or_else(division_by_zero)?)

@@ -12,6 +12,7 @@ pub(crate) mod datetime;
 pub(crate) mod decimal;
 pub(crate) mod scalar;
 mod signature;
+pub(crate) mod span;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, Float32Type};
+use arrow_array::types::{Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType as Arrow, Field, FieldRef};
 use datafusion_common::ScalarValue;
@@ -243,7 +243,11 @@ fn types(arrow: &[Arrow]) -> Result<Vec<Option<DataType>>> {
 
 impl ScalarFunction {
     /// What the call means, given the argument types and those arguments that are constants.
-    pub(crate) fn resolve(&self, arguments: &[Option<DataType>], constants: &[Option<&ScalarValue>]) -> Result<(Vec<DataType>, DataType)> {
+    pub(crate) fn resolve(
+        &self,
+        arguments: &[Option<DataType>],
+        constants: &[Option<&ScalarValue>],
+    ) -> Result<(Vec<DataType>, DataType)> {
         let unknown = || no_such_call(self.name, arguments);
         match self.body {
             Body::Round | Body::Trunc if arguments.len() == 2 => {
@@ -295,7 +299,10 @@ impl ScalarFunction {
                 _ => Err(unknown()),
             },
             _ => {
-                let overloads = FUNCTIONS.iter().find(|(name, _, _)| *name == self.name).map_or(&[][..], |(_, overloads, _)| *overloads);
+                let overloads = FUNCTIONS
+                    .iter()
+                    .find(|(name, _, _)| *name == self.name)
+                    .map_or(&[][..], |(_, overloads, _)| *overloads);
                 let resolved = resolve(self.name, overloads, arguments)?;
                 Ok((resolved.arguments, resolved.result))
             }
@@ -374,7 +381,10 @@ impl ScalarFunction {
         let Some(inner) = datafusion(self.name) else {
             return Err(Error::Internal(format!("{} has no implementation", self.name)).into());
         };
-        if matches!(self.name, "substr" | "substring" | "left" | "right" | "repeat" | "lpad" | "rpad" | "split_part" | "chr") {
+        if matches!(
+            self.name,
+            "substr" | "substring" | "left" | "right" | "repeat" | "lpad" | "rpad" | "split_part" | "chr"
+        ) {
             args = widen_integers(args)?;
         }
         let inputs: Vec<ColumnarValue> = args.args.clone();
@@ -405,7 +415,12 @@ fn widen_integers(mut args: ScalarFunctionArgs) -> datafusion_common::Result<Sca
 }
 
 /// PostgreSQL has no NaN and no infinity where the arguments have none.
-fn check_finite(name: &str, inputs: &[ColumnarValue], result: &ColumnarValue, rows: usize) -> datafusion_common::Result<()> {
+fn check_finite(
+    name: &str,
+    inputs: &[ColumnarValue],
+    result: &ColumnarValue,
+    rows: usize,
+) -> datafusion_common::Result<()> {
     let inputs: Vec<ArrayRef> =
         inputs.iter().map(|input| input.clone().into_array(rows)).collect::<datafusion_common::Result<_>>()?;
     let result = result.clone().into_array(rows)?;
@@ -415,7 +430,9 @@ fn check_finite(name: &str, inputs: &[ColumnarValue], result: &ColumnarValue, ro
             continue;
         }
         let finite = inputs.iter().all(|input| {
-            input.as_primitive_opt::<Float64Type>().is_none_or(|values| values.is_null(row) || values.value(row).is_finite())
+            input
+                .as_primitive_opt::<Float64Type>()
+                .is_none_or(|values| values.is_null(row) || values.value(row).is_finite())
         });
         if finite {
             return Err(domain_error(name).into());
@@ -437,8 +454,23 @@ fn domain_error(name: &str) -> Error {
 fn compute(body: Body, result: DataType, arrays: &[ArrayRef]) -> Result<ArrayRef> {
     match (body, arrays) {
         (Body::Abs, [operand]) => abs(operand, result),
-        (Body::Sign, [operand]) => number(operand, result, |v| if v.is_nan() { v } else if v == 0.0 { 0.0 } else { v.signum() }, |v, _| v.signum()),
-        (Body::Ceil, [operand]) => number(operand, result, f64::ceil, |v, unit| v.div_euclid(unit) + i128::from(v.rem_euclid(unit) != 0)),
+        (Body::Sign, [operand]) => number(
+            operand,
+            result,
+            |v| {
+                if v.is_nan() {
+                    v
+                } else if v == 0.0 {
+                    0.0
+                } else {
+                    v.signum()
+                }
+            },
+            |v, _| v.signum(),
+        ),
+        (Body::Ceil, [operand]) => {
+            number(operand, result, f64::ceil, |v, unit| v.div_euclid(unit) + i128::from(v.rem_euclid(unit) != 0))
+        }
         (Body::Floor, [operand]) => number(operand, result, f64::floor, |v, unit| v.div_euclid(unit)),
         (Body::Trunc, [operand]) => number(operand, result, f64::trunc, |v, unit| v / unit),
         (Body::Round, [operand]) => number(operand, result, f64::round_ties_even, decimal::divide_half_away),
@@ -496,7 +528,12 @@ fn number(
 }
 
 /// A numeric to a constant number of digits after the point, or before it if that is negative.
-fn to_digits(operand: &ArrayRef, digits: &ArrayRef, result: DataType, whole: impl Fn(i128, i128) -> i128) -> Result<ArrayRef> {
+fn to_digits(
+    operand: &ArrayRef,
+    digits: &ArrayRef,
+    result: DataType,
+    whole: impl Fn(i128, i128) -> i128,
+) -> Result<ArrayRef> {
     let (Arrow::Decimal128(_, from), DataType::Numeric { scale: to, .. }) = (operand.data_type(), result) else {
         return Err(Error::Internal(format!("rounding of {}", operand.data_type())));
     };

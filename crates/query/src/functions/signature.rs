@@ -83,7 +83,9 @@ impl Overload {
 impl Param {
     fn take(self, argument: Option<DataType>, exact: bool) -> Option<DataType> {
         match (self, argument) {
-            (Param::Is(wanted), Some(found)) => (found == wanted || (!exact && is_implicit(found, wanted))).then_some(wanted),
+            (Param::Is(wanted), Some(found)) => {
+                (found == wanted || (!exact && is_implicit(found, wanted))).then_some(wanted)
+            }
             (Param::Is(wanted), None) => Some(wanted),
             (Param::Numeric, Some(found @ DataType::Numeric { .. })) => Some(found),
             (Param::Numeric, _) => None,
