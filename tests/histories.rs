@@ -7,6 +7,7 @@ use monostable_testkit::datum::Datum;
 use monostable_testkit::generate;
 use monostable_testkit::history::{End, History, Private, State, evaluate_views};
 use monostable_testkit::model::{Kind, Row, View};
+use monostable_testkit::run::{ORDERS, run};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -129,5 +130,18 @@ fn the_model_agrees_with_postgres() {
     let session = std::cell::RefCell::new(server.database("model"));
     let mut runner = TestRunner::new(cases(60));
     let outcome = runner.run(&generate::histories(), |history| play_on_postgres(&mut session.borrow_mut(), &history));
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Every epoch of every history agrees with the model, in every order, also when the process dies between commits.
+#[test]
+fn every_order_agrees_with_the_model() {
+    let mut runner = TestRunner::new(cases(40));
+    let outcome = runner.run(&generate::histories(), |history| {
+        for order in ORDERS {
+            run(&history, order).map_err(|disagreement| TestCaseError::fail(disagreement.to_string()))?;
+        }
+        Ok(())
+    });
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -6,7 +6,9 @@
 //! `UPDATE_SCRIPTS=postgres` or `UPDATE_SCRIPTS=monostable` writes the answers of that database into the scripts, to be reviewed as a diff.
 
 use crate::postgres_server::{Server, Session};
+use monostable::Database;
 use monostable_testkit::script::{self, Answer, Target};
+use monostable_testkit::target::Engine;
 use std::path::PathBuf;
 
 /// PostgreSQL as a target of scripts.
@@ -74,4 +76,9 @@ fn run_all(name: &str, mut fresh: impl FnMut(usize) -> Box<dyn Target>) {
 fn postgres_gives_the_answers_in_the_scripts() {
     let Some(server) = Server::start_or_skip() else { return };
     run_all("postgres", |index| Box::new(Postgres(server.database(&format!("script{index}")))));
+}
+
+#[test]
+fn monostable_gives_the_answers_in_the_scripts() {
+    run_all("monostable", |_| Box::new(Engine::new(&Database::in_memory().expect("opens"))));
 }

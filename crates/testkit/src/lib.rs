@@ -14,4 +14,7 @@ pub mod datum;
 pub mod generate;
 pub mod history;
 pub mod model;
+pub mod oracle;
+pub mod run;
 pub mod script;
+pub mod target;
