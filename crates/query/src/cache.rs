@@ -64,6 +64,7 @@ impl<T> PlanCache<T> {
     }
 
     /// How many texts are held.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.read().len()
     }

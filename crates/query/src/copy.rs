@@ -162,11 +162,7 @@ fn text(column: &ArrayRef, row: usize, data_type: DataType) -> Result<Option<Str
     if column.is_null(row) {
         return Ok(None);
     }
-    match Value::from_array(column.as_ref(), row, data_type)? {
-        // PostgreSQL's COPY writes booleans as one letter.
-        Value::Boolean(truth) => Ok(Some(if truth { "t" } else { "f" }.to_owned())),
-        value => Ok(Some(value.to_string())),
-    }
+    Ok(Some(Value::from_array(column.as_ref(), row, data_type)?.to_string()))
 }
 
 fn from(source: &CopySource, catalog: &Catalog) -> Result<Direction> {

@@ -8,24 +8,35 @@
 #![forbid(unsafe_code)]
 
 mod analyze;
+mod cache;
 pub mod catalog;
 mod check;
 pub mod compile;
 mod context;
-mod dml {
-    //! Statements that change rows.
-    pub(crate) mod assign;
-}
+mod copy;
+pub mod ddl;
+mod dml;
 mod error;
+pub mod explain;
 mod functions;
+mod lookup;
 pub mod lower;
 mod names;
 mod operators;
 mod planner;
+mod select;
 mod sql_type;
+mod statement;
+#[cfg(test)]
+mod testbed;
 
 pub use catalog::Catalog;
 pub use context::RelationSource;
+pub use copy::{CopyEndpoint, CopyPlan};
+pub use dml::target::ROW_BYTES_MAX_DEFAULT;
+pub use dml::{DmlOutcome, DmlPlan, Limits};
 pub use error::{Error, Object, Result};
 pub use planner::{BoundQuery, Planner, Purpose};
+pub use select::{QueryPlan, QueryResult};
 pub use sql_type::sql_type;
+pub use statement::{Prepared, TransactionControl};

@@ -4,8 +4,15 @@
 
 use monostable_types::Value;
 use monostable_view::{Build, Scope, Version, step};
+use proptest::prelude::ProptestConfig;
 
 use crate::{Catalog, DmlOutcome, Error, Planner, Prepared, QueryResult, Result};
+
+/// How many cases a property test runs: `PROPTEST_CASES`, or else `default`.
+pub(crate) fn cases(default: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// A catalog, a version, and a planner for both.
 pub(crate) struct Testbed {

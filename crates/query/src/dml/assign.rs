@@ -246,7 +246,11 @@ fn from_text<'v>(value: &'v Value, text: &str, target: DataType) -> Result<Cow<'
 /// Every type may be assigned to text; nothing else reaches this.
 fn as_text(value: &Value, target: DataType) -> Result<Value, Refusal> {
     match target {
-        DataType::Text => Ok(Value::Text(value.to_string())),
+        DataType::Text => Ok(Value::Text(match value {
+            // A boolean is shown as one letter and cast to a word.
+            Value::Boolean(truth) => truth.to_string(),
+            other => other.to_string(),
+        })),
         _ => Err(Refusal::NoCast { from: type_name(value), to: target }),
     }
 }

@@ -158,10 +158,11 @@ impl DmlPlan {
 /// Checks the constraints and makes the delta and the conflict keys of a change.
 pub(crate) fn outcome(target: &TableTarget, version: &Version, change: &Change) -> Result<DmlOutcome> {
     let Change { removed, added } = change;
-    target.check_unique(version, removed, added)?;
+    let keys = target.key_changes(removed, added)?;
+    target.check_unique(version, &keys)?;
     Ok(DmlOutcome {
         delta: target.delta(removed, added)?,
-        conflict_keys: target.conflict_keys(removed, added)?,
+        conflict_keys: target.conflict_keys(removed, &keys)?,
         affected: added.num_rows() as u64,
         returning: None,
     })

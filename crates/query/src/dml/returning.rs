@@ -8,12 +8,13 @@
 use arrow_array::RecordBatch;
 use datafusion_expr::LogicalPlan;
 use datafusion_sql::sqlparser::ast::{self, SelectItem};
-use monostable_types::Schema;
+use monostable_types::{Column, Schema};
 
 use super::Statement;
 use crate::error::{Error, Result};
+use crate::names::output_name;
 use crate::planner::Purpose;
-use crate::select::scalars::{Bound, Scalars};
+use crate::select::scalars::{Bound, Scalars, expr_types};
 use crate::select::{QueryResult, rename};
 use crate::statement::parameters::{ParameterTypes, Parameters};
 use crate::statement::syntax;
@@ -46,22 +47,14 @@ impl TypedReturning {
         if !is_table(&projection.input) {
             return Err(refusal());
         }
+        let input = projection.input.schema().clone();
         let mut exprs = Vec::with_capacity(projection.expr.len());
-        let mut columns = Vec::with_capacity(projection.expr.len());
         for expr in projection.expr {
-            let name = expr.schema_name().to_string();
-            let typed = statement.planner.type_expression(expr, projection.input.schema())?;
-            let typed = parameters.expr(typed)?;
-            let data_type =
-                crate::select::scalars::expr_types(std::slice::from_ref(&typed), projection.input.schema())?;
-            columns.extend(
-                data_type
-                    .into_iter()
-                    .map(|data_type| monostable_types::Column::new(crate::names::output_name(&name), data_type)),
-            );
-            exprs.push(typed);
+            exprs.push(parameters.expr(statement.planner.type_expression(expr, &input)?)?);
         }
-        Ok(TypedReturning { schema: Schema::new(columns), exprs, input: projection.input.schema().clone() })
+        let names = projection.schema.fields().iter().map(|field| output_name(field.name()));
+        let columns = names.zip(expr_types(&exprs, &input)?).map(|(name, data_type)| Column::new(name, data_type));
+        Ok(TypedReturning { schema: Schema::new(columns.collect::<Vec<_>>()), exprs, input })
     }
 
     /// Compiles the expressions.

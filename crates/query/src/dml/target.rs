@@ -89,6 +89,12 @@ impl Key {
     }
 }
 
+/// The keys of the old and of the new rows of a change.
+pub(crate) struct KeyChange {
+    removed: EncodedKeys,
+    added: EncodedKeys,
+}
+
 /// The table that a statement writes.
 #[derive(Clone, Debug)]
 pub(crate) struct TableTarget {
@@ -172,13 +178,18 @@ impl TableTarget {
         }
     }
 
-    /// Whether every key is still unique once `removed` is taken out of the table and `added` put in.
-    pub(crate) fn check_unique(&self, version: &Version, removed: &RecordBatch, added: &RecordBatch) -> Result<()> {
-        for key in &self.keys {
-            let (removed, added) = (key.encode(removed)?, key.encode(added)?);
-            let gone: HashSet<&[u8]> = removed.iter().flatten().collect();
+    /// The keys that a change takes out and puts in, one pair for each constraint.
+    pub(crate) fn key_changes(&self, removed: &RecordBatch, added: &RecordBatch) -> Result<Vec<KeyChange>> {
+        let change = |key: &Key| Ok(KeyChange { removed: key.encode(removed)?, added: key.encode(added)? });
+        self.keys.iter().map(change).collect()
+    }
+
+    /// Whether every key is still unique after the change.
+    pub(crate) fn check_unique(&self, version: &Version, changes: &[KeyChange]) -> Result<()> {
+        for (key, change) in self.keys.iter().zip(changes) {
+            let gone: HashSet<&[u8]> = change.removed.iter().flatten().collect();
             let mut seen: HashSet<&[u8]> = HashSet::new();
-            for bytes in added.iter().flatten() {
+            for bytes in change.added.iter().flatten() {
                 let taken = !seen.insert(bytes) || (!gone.contains(bytes) && key.find(version, bytes)?.is_some());
                 if taken {
                     return Err(key.violated(self, bytes));
@@ -189,12 +200,11 @@ impl TableTarget {
     }
 
     /// What a transaction that makes this change must not have in common with one that commits meanwhile.
-    pub(crate) fn conflict_keys(&self, removed: &RecordBatch, added: &RecordBatch) -> Result<Vec<Vec<u8>>> {
+    pub(crate) fn conflict_keys(&self, removed: &RecordBatch, changes: &[KeyChange]) -> Result<Vec<Vec<u8>>> {
         let mut keys: Vec<Vec<u8>> = Vec::new();
-        for key in &self.keys {
-            for rows in [removed, added] {
-                keys.extend(key.encode(rows)?.iter().flatten().map(|bytes| self.conflict_key(key.number, bytes)));
-            }
+        for (key, change) in self.keys.iter().zip(changes) {
+            let written = change.removed.iter().chain(change.added.iter()).flatten();
+            keys.extend(written.map(|bytes| self.conflict_key(key.number, bytes)));
         }
         if !self.has_primary_key {
             let mut encoded = Rows::new();

@@ -398,9 +398,7 @@ impl Change {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24)
-    ))]
+    #![proptest_config(crate::testbed::cases(24))]
 
     #[test]
     fn histories_agree_with_a_map(changes in proptest::collection::vec(change(), 1..12)) {

@@ -130,6 +130,30 @@ impl QueryPlan {
         matches!(&self.body, Body::Scan(scan) if scan.lookup.is_selective())
     }
 
+    /// Whether the query is answered without a graph.
+    #[cfg(test)]
+    pub(crate) fn is_scan(&self) -> bool {
+        matches!(&self.body, Body::Scan(_))
+    }
+
+    /// Whether the query sorts what it finds.
+    #[cfg(test)]
+    pub(crate) fn sorts(&self) -> bool {
+        self.tail.iter().any(|step| matches!(step, TailStep::Sort(..)))
+    }
+
+    /// The same query through a graph, even if a scan could answer it.
+    #[cfg(test)]
+    pub(crate) fn through_graph(planner: &Planner, sql: &str, catalog: &Catalog, graph: &Graph) -> Result<QueryPlan> {
+        let statements = planner.parse(sql)?;
+        let Some(ast::Statement::Query(query)) = statements.first() else { panic!("{sql} is not a query") };
+        let found = planner.query(query, catalog, Purpose::Query)?;
+        let body_types = row_types(found.plan.schema())?;
+        let (body, relations) = lowered(Arc::new(found.plan), catalog, graph)?;
+        let schema = Schema::new(found.columns);
+        Ok(QueryPlan { schema, body_types, parameters: Parameters::default(), relations, body, tail: Vec::new() })
+    }
+
     /// The rows of the query over `version`, which has the graph that the query was planned with.
     pub fn execute(&self, version: &Version, values: &[Value]) -> Result<QueryResult> {
         let rows = self.rows(version, &Bound::new(&self.parameters, values)?)?;

@@ -1,1 +1,159 @@
+//! Queries over a version: order, limits, duplicates, graphs, parameters, and which arrangements they read.
 
+use monostable_types::Value;
+use monostable_view::{Scope, step};
+
+use crate::Prepared;
+use crate::testbed::{Testbed, values_of};
+
+fn shop() -> Testbed {
+    Testbed::new(
+        "CREATE TABLE customers (id BIGINT PRIMARY KEY, name TEXT NOT NULL, city TEXT);
+        CREATE TABLE orders (id BIGINT PRIMARY KEY, customer BIGINT NOT NULL, cents BIGINT, note TEXT);
+        CREATE INDEX orders_customer ON orders (customer);
+        CREATE MATERIALIZED VIEW spend AS
+            SELECT customer, sum(cents) AS total, count(*) AS n FROM orders GROUP BY customer;
+        INSERT INTO customers VALUES (1, 'ann', 'Oslo'), (2, 'bob', 'Rome'), (3, 'cat', NULL);
+        INSERT INTO orders VALUES (1, 1, 100, 'a'), (2, 1, 250, NULL), (3, 2, 70, 'b'), (4, 2, NULL, 'a'), (5, 1, 70, 'a')",
+    )
+}
+
+#[test]
+fn rows_are_ordered_as_asked() {
+    let mut bed = shop();
+    for (order, expected) in [
+        ("cents, id", "3; 5; 1; 2; 4"),
+        ("cents DESC, id DESC", "4; 2; 1; 5; 3"),
+        ("cents NULLS FIRST, id DESC", "4; 5; 3; 1; 2"),
+        ("cents DESC NULLS LAST, id", "2; 1; 3; 5; 4"),
+        ("note, -id", "5; 4; 1; 3; 2"),
+        ("customer + id", "1; 2; 3; 4; 5"),
+        ("1 DESC", "5; 4; 3; 2; 1"),
+    ] {
+        assert_eq!(bed.show(&format!("SELECT id FROM orders ORDER BY {order}"), &[]), expected, "{order}");
+    }
+    assert_eq!(bed.show("SELECT note AS x FROM orders GROUP BY note ORDER BY x DESC", &[]), "null; b; a");
+    assert_eq!(bed.show("SELECT DISTINCT note FROM orders ORDER BY note", &[]), "a; b; null");
+}
+
+#[test]
+fn limits_and_offsets_count_rows() {
+    let mut bed = shop();
+    assert_eq!(bed.show("SELECT id FROM orders ORDER BY id LIMIT 2 OFFSET 1", &[]), "2; 3");
+    assert_eq!(bed.show("SELECT id FROM orders ORDER BY cents DESC, id LIMIT 2", &[]), "4; 2");
+    assert_eq!(bed.show("SELECT id FROM orders ORDER BY id OFFSET 4", &[]), "5");
+    assert_eq!(bed.show("SELECT id FROM orders ORDER BY id LIMIT 0", &[]), "");
+    assert_eq!(bed.show("SELECT id FROM orders ORDER BY id OFFSET 9", &[]), "");
+    assert_eq!(
+        bed.show("SELECT id FROM orders ORDER BY id LIMIT $1 OFFSET $2", &[Value::Integer(1), Value::Integer(3)]),
+        "4"
+    );
+    assert_eq!(bed.show("SELECT id FROM orders ORDER BY id LIMIT $1", &[Value::Null]), "1; 2; 3; 4; 5");
+    assert_eq!(bed.sqlstate("SELECT id FROM orders LIMIT $1", &[Value::Integer(-1)]), "2201W");
+    assert_eq!(bed.sqlstate("SELECT id FROM orders OFFSET $1", &[Value::Integer(-1)]), "2201X");
+    let mut log = Testbed::new("CREATE TABLE log (line TEXT); INSERT INTO log VALUES ('a'), ('a'), ('a'), ('b')");
+    assert_eq!(log.show("SELECT line FROM log LIMIT 2", &[]), "a; a");
+    assert_eq!(log.show("SELECT line FROM log ORDER BY line DESC LIMIT 2 OFFSET 1", &[]), "a; a");
+    assert_eq!(log.show("SELECT x FROM (SELECT line AS x FROM log ORDER BY line LIMIT 3) AS s WHERE x > 'a'", &[]), "");
+}
+
+#[test]
+fn graphs_answer_what_scans_cannot() {
+    let mut bed = shop();
+    let joined =
+        "SELECT c.name, o.id FROM orders o JOIN customers c ON c.id = o.customer WHERE o.cents < 200 ORDER BY o.id";
+    assert_eq!(bed.show(joined, &[]), "ann,1; bob,3; ann,5");
+    assert_eq!(
+        bed.show(
+            "SELECT customer, count(*), sum(cents) FROM orders GROUP BY customer HAVING count(*) > 1 ORDER BY 1",
+            &[]
+        ),
+        "1,3,420; 2,2,70"
+    );
+    assert_eq!(bed.show("SELECT count(*) FROM orders WHERE id > 100", &[]), "0");
+    assert_eq!(bed.show("SELECT 1 + 1 AS two, 'x' AS x, NULL AS none", &[]), "2,x,null");
+    assert_eq!(bed.show("VALUES (1, 'a'), (2, 'b') ORDER BY 1 DESC", &[]), "2,b; 1,a");
+    assert_eq!(
+        bed.show("SELECT note FROM orders UNION ALL SELECT name FROM customers WHERE id = 1 ORDER BY 1 LIMIT 4", &[]),
+        "a; a; a; ann"
+    );
+    assert_eq!(
+        bed.show("WITH big AS (SELECT * FROM spend WHERE total > 100) SELECT name, total FROM big, customers WHERE id = customer", &[]),
+        "ann,420"
+    );
+    assert_eq!(bed.show("SELECT count(*) FROM orders a, orders b WHERE a.note = b.note", &[]), "10");
+}
+
+#[test]
+fn parameters_reach_into_graphs() {
+    let mut bed = shop();
+    let sql = "SELECT c.name, count(*) FROM orders o JOIN customers c ON c.id = o.customer
+        WHERE o.cents >= $1 OR o.note = $2 GROUP BY c.name ORDER BY count(*) DESC, c.name LIMIT $3";
+    let values = |cents: i64, note: &str| [Value::BigInt(cents), Value::Text(note.to_owned()), Value::BigInt(5)];
+    assert_eq!(bed.show(sql, &values(100, "b")), "ann,2; bob,1");
+    assert_eq!(bed.show(sql, &values(1000, "a")), "ann,2; bob,1");
+    assert_eq!(bed.show(sql, &values(1000, "z")), "");
+    assert_eq!(
+        bed.show("SELECT sum(cents * $1) FROM orders WHERE customer = $2", &[Value::BigInt(2), Value::BigInt(1)]),
+        "840"
+    );
+    assert_eq!(bed.show("SELECT $1", &[Value::Text("x".into())]), "x");
+    assert_eq!(bed.show("SELECT $1::date + 1", &[Value::Text("2012-02-28".into())]), "2012-02-29");
+    assert_eq!(bed.sqlstate("SELECT id FROM orders WHERE id = $1", &[Value::Text("x".into())]), "22P02");
+    assert_eq!(bed.sqlstate("SELECT id FROM orders WHERE id = $1", &[]), "08P01");
+}
+
+#[test]
+fn columns_have_their_names_and_types() {
+    let bed = shop();
+    let prepared = bed.prepare("SELECT o.id, count(*), sum(o.cents) AS total, 1 FROM orders o GROUP BY o.id").unwrap();
+    let Prepared::Query(plan) = prepared.as_ref() else { panic!("a query") };
+    let shown: Vec<String> =
+        plan.schema().columns().iter().map(|column| format!("{} {}", column.name, column.data_type)).collect();
+    assert_eq!(shown, ["id bigint", "count bigint", "total numeric(38,0)", "?column? integer"]);
+    let rows = plan.execute(&bed.version, &[]).unwrap();
+    assert_eq!(rows.batches[0].schema(), plan.schema().arrow());
+    assert_eq!(rows.rows(), 5);
+}
+
+/// A transaction steps its own writes into the nodes that a plan names, and nowhere else. Every query must then answer as if
+/// everything had been stepped.
+#[test]
+fn relations_are_all_that_a_query_reads() {
+    let mut bed = shop();
+    bed.script("CREATE MATERIALIZED VIEW cheap AS SELECT id, customer FROM orders WHERE cents < 100");
+    bed.script(
+        "CREATE MATERIALIZED VIEW named AS SELECT c.name, o.cents FROM orders o, customers c WHERE c.id = o.customer",
+    );
+    let outcome = bed.outcome("INSERT INTO orders VALUES (6, 3, 50, 'b'), (7, 1, 70, NULL)", &[]).unwrap();
+    let Prepared::Dml(plan) = bed.prepare("DELETE FROM orders").unwrap().as_ref().clone() else { panic!() };
+    let deltas = [(plan.table(), outcome.delta)];
+    let everything = step(&bed.version, &deltas, Scope::All, &[]).unwrap().version;
+    for (sql, values) in [
+        ("SELECT * FROM orders", vec![]),
+        ("SELECT * FROM orders WHERE customer = 1", vec![]),
+        ("SELECT id, customer FROM orders WHERE cents < 100", vec![]),
+        ("SELECT * FROM spend", vec![]),
+        ("SELECT n FROM spend WHERE customer = 1", vec![]),
+        ("SELECT c.name, o.cents FROM orders o, customers c WHERE c.id = o.customer", vec![]),
+        (
+            "SELECT c.name, o.cents FROM orders o, customers c WHERE c.id = o.customer AND o.cents < $1",
+            vec![Value::BigInt(90)],
+        ),
+        ("SELECT customer, sum(cents), count(*) FROM orders GROUP BY customer", vec![]),
+        ("SELECT count(*) FROM orders WHERE cents < $1", vec![Value::BigInt(100)]),
+        ("SELECT count(*) FROM cheap", vec![]),
+        ("SELECT s.n, x.id FROM spend s, cheap x WHERE s.customer = x.customer", vec![]),
+    ] {
+        let Prepared::Query(plan) = bed.prepare(sql).unwrap().as_ref().clone() else { panic!("a query") };
+        let overlay = step(&bed.version, &deltas, Scope::Only(plan.relations()), &[]).unwrap().version;
+        let rows = |version| {
+            let mut rows: Vec<String> =
+                values_of(&plan.execute(version, &values).unwrap()).iter().map(|row| format!("{row:?}")).collect();
+            rows.sort();
+            rows
+        };
+        assert_eq!(rows(&overlay), rows(&everything), "{sql}");
+        assert_ne!(rows(&overlay), rows(&bed.version), "{sql} does not see the writes");
+    }
+}
