@@ -32,7 +32,7 @@ pub struct Build {
 #[derive(Debug)]
 enum Phase {
     Filling {
-        evaluation: Evaluation,
+        evaluation: Box<Evaluation>,
         base: Version,
     },
     /// The version from which the build started, with the new nodes, plus the groups since.
@@ -52,7 +52,7 @@ impl Build {
             arrangement.is_some_and(|arrangement| version.spine(arrangement).is_none())
         };
         let fills: Vec<NodeId> = graph.closure(roots).into_iter().filter(missing).collect();
-        let evaluation = Evaluation::of(version, &graph, None, &fills)?;
+        let evaluation = Box::new(Evaluation::of(version, &graph, None, &fills)?);
         let phase = Phase::Filling { evaluation, base: version.clone() };
         Ok(Build { base: version.graph().clone(), graph, fills, phase })
     }

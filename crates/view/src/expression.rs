@@ -93,6 +93,7 @@ pub struct Literal {
     data_type: DataType,
 }
 
+#[expect(clippy::new_ret_no_self, reason = "an expression is only ever used behind an Arc")]
 impl Literal {
     /// The same value for every row. It must be NULL or of type `data_type`.
     pub fn new(value: Value, data_type: DataType) -> Result<Expr, monostable_types::Error> {
@@ -136,6 +137,7 @@ pub struct Function {
     function: Arc<ColumnFunction>,
 }
 
+#[expect(clippy::new_ret_no_self, reason = "an expression is only ever used behind an Arc")]
 impl Function {
     /// A function of the columns that `arguments` evaluate to.
     pub fn new(
@@ -199,6 +201,7 @@ pub struct Compare {
     right: Expr,
 }
 
+#[expect(clippy::new_ret_no_self, reason = "an expression is only ever used behind an Arc")]
 impl Compare {
     /// `left comparison right`.
     pub fn new(comparison: Comparison, left: Expr, right: Expr) -> Expr {
@@ -252,6 +255,7 @@ pub struct IsNotNull {
     input: Expr,
 }
 
+#[expect(clippy::new_ret_no_self, reason = "an expression is only ever used behind an Arc")]
 impl IsNotNull {
     /// `input IS NOT NULL`.
     pub fn new(input: Expr) -> Expr {
@@ -286,6 +290,7 @@ pub struct And {
     right: Expr,
 }
 
+#[expect(clippy::new_ret_no_self, reason = "an expression is only ever used behind an Arc")]
 impl And {
     /// True where both are true, else false.
     pub fn new(left: Expr, right: Expr) -> Expr {

@@ -5,6 +5,32 @@
 //! of every view.
 //!
 //! Not here: SQL, clocks, threads, the log, and paths outside the storage that is passed in.
+//!
+//! ```
+//! use monostable_types::{DataType, Value};
+//! use monostable_view::{AggregateCall, Build, Delta, Graph, Scope, TableId, Version, step};
+//!
+//! // A table, and a view of it: SELECT fruit, count(*) FROM basket GROUP BY fruit.
+//! let basket = TableId(1);
+//! let mut graph = Graph::new().extend();
+//! let source = graph.source(basket, &[DataType::Text])?;
+//! let counts = graph.aggregate(source, 1, &[AggregateCall::count_rows()])?;
+//! let view = graph.arrange(counts, &[0])?;
+//! let version = Build::run(&Version::new(), &graph.finish(), &[view])?;
+//!
+//! // A change of the table is rows with weights; a step is a pure function from version to version.
+//! let fruit = |name: &str| vec![Value::Text(name.to_owned())];
+//! let change = Delta::from_values(&[DataType::Text], &[(fruit("fig"), 1), (fruit("fig"), 1), (fruit("pear"), 1)])?;
+//! let next = step(&version, &[(basket, change)], Scope::All, &[])?.version;
+//!
+//! let layout = next.graph().node(view).and_then(|node| node.layout()).expect("an arrangement has a layout");
+//! let mut key = Vec::new();
+//! layout.codec().encode_prefix(&fruit("fig"), &mut key)?;
+//! let (entry, _) = next.spine_of(view).expect("it was built").get(&key)?.expect("there are figs");
+//! assert_eq!(layout.codec().decode_values(entry)?[1], Value::BigInt(2));
+//! assert!(version.spine_of(view).expect("it was built").is_empty()?, "the old version is as it was");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod batch;

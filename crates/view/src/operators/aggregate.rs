@@ -462,6 +462,3 @@ impl fmt::Display for Aggregate {
         write!(f, "aggregate [{}] by the first {} columns", functions.join(", "), self.groups)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -120,6 +120,11 @@ impl Choices {
         let all = types(plan);
         // Later nodes more often: deep plans are the interesting ones.
         let input = plan.len() - 1 - self.below(plan.len()).min(self.below(plan.len()));
+        let input = match plan.last() {
+            // A filter wants to be taken away from its input now and then.
+            Some(Plan::Filter(of, _)) if self.chance(3) => return Plan::Minus(*of, plan.len() - 1),
+            _ => input,
+        };
         let input_types = &all[input];
         if input_types.is_empty() {
             return Plan::Aggregate(input, Vec::new(), vec![AggregateCall::count_rows()]);
@@ -134,6 +139,13 @@ impl Choices {
             3 => {
                 let rows = (0..self.below(3)).map(|_| self.row(TABLES[2])).collect();
                 Plan::Values(rows, TABLES[2].to_vec())
+            }
+            4 if self.chance(2) => {
+                // What a filter of the same input lets through is certainly a part of it.
+                let parts: Vec<usize> = (0..plan.len())
+                    .filter(|&other| matches!(&plan[other], Plan::Filter(of, _) if *of == input))
+                    .collect();
+                if parts.is_empty() { Plan::Distinct(input) } else { Plan::Minus(input, self.pick(&parts)) }
             }
             4 => Plan::Distinct(input),
             5 => Plan::View(input, self.columns(input_types, 3)),
