@@ -82,7 +82,7 @@ impl<'a> Player<'a> {
         let failed = |error: Error| Disagreement { order, after: 0, what: error.to_string() };
         let disk = MemoryStorage::tracking_syncs();
         let db = open(&disk).map_err(failed)?;
-        let mut player = Player { history, order, disk, db, has_views: false, ended: 0 };
+        let player = Player { history, order, disk, db, has_views: false, ended: 0 };
         for table in &history.tables {
             player.execute(&table.to_sql())?;
         }
