@@ -218,3 +218,64 @@ fn limits_and_options_are_typed_errors() {
     let too_long = WalOptions { record_bytes_max: u64::MAX, ..WalOptions::default() };
     assert!(matches!(try_open(&MemoryStorage::new(), too_long), Err(Error::InvalidOptions { .. })));
 }
+
+/// A disk after a crash that kept any sectors of what was not synced, and lost the others.
+fn crashed(disk: &MemoryStorage, keep: &mut impl FnMut() -> bool) -> MemoryStorage {
+    let (durable, current) = (disk.fork_durable(), disk.fork());
+    for name in durable.list().unwrap() {
+        let Ok(file) = current.open(&name) else { continue };
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_exact_at(0, &mut bytes).unwrap();
+        let target = durable.open(&name).unwrap();
+        for (index, sector) in bytes.chunks(512).enumerate() {
+            if keep() {
+                target.write_at(index as u64 * 512, sector).unwrap();
+            }
+        }
+    }
+    durable
+}
+
+proptest! {
+    #[test]
+    fn a_crash_that_keeps_any_sectors_loses_nothing_acknowledged_and_is_never_taken_for_damage(
+        steps in prop::collection::vec((0..6_u8, 0..6_000_usize, any::<u64>()), 1..25),
+    ) {
+        let disk = MemoryStorage::tracking_syncs();
+        let mut wal = open(&disk, small());
+        let (mut written, mut acknowledged) = (Vec::new(), 0);
+        for (step, bytes, mut seed) in steps {
+            match step {
+                0..3 => {
+                    let record = vec![written.len() as u8; bytes];
+                    wal.append(&[&record]).unwrap();
+                    written.push(record);
+                }
+                3 => wal.sync(wal.end()).unwrap(),
+                4 => wal.seal().unwrap(),
+                _ => {
+                    drop(wal);
+                    wal = open(&disk, small());
+                }
+            }
+            if step >= 3 {
+                acknowledged = written.len();
+            }
+            let known_durable = wal.durable();
+            let mut keep = || {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                seed % 3 > 0
+            };
+            let after = crashed(&disk, &mut keep);
+            let reopened = open(&after, WalOptions { known_durable, ..small() });
+            let found: Vec<Vec<u8>> = groups(&reopened).iter().map(|group| group.records[0].to_vec()).collect();
+            prop_assert!(found.len() >= acknowledged, "{} of {} acknowledged groups", found.len(), acknowledged);
+            prop_assert_eq!(&found[..], &written[..found.len()]);
+            drop(reopened);
+            let again = open(&after.fork_durable(), small());
+            prop_assert_eq!(groups(&again).len(), found.len(), "what was found once is there for good");
+        }
+    }
+}
