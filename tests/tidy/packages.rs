@@ -29,7 +29,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that put bytes on disk.
-const HAVE_A_FORMAT: &[&str] = &["types", "wal", "view", "monostable"];
+const HAVE_A_FORMAT: &[&str] = &["types", "wal", "view", "query", "monostable"];
 
 /// Names under a section of a manifest.
 fn section(manifest: &str, header: &str) -> BTreeSet<String> {
