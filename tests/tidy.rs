@@ -20,6 +20,8 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[];
 
 /// The one module that maps files, where `unsafe` is allowed.
 const UNSAFE_MODULES: &[&str] = &["crates/vfs/src/mapping.rs"];
+/// A workspace that holds peers for comparison; their interfaces ask for `unsafe`.
+const PEERS: &str = "benches/compare/";
 
 /// Ways out of the library, and the only modules that may take them. Tests, the command, the test kit and the benchmarks
 /// are processes of their own and not bound by this.
@@ -40,23 +42,39 @@ const SEAMS: &[(&str, &[&str])] = &[
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) text: String,
+    /// Whether the file holds nothing but tests.
+    is_test: bool,
 }
 
 impl File {
-    /// Whether the file holds nothing but tests.
-    fn is_test(&self) -> bool {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        name == "tests.rs" || self.path.split('/').any(|part| part == "tests") || self.path.starts_with("benches/")
-    }
-
     /// Whether the file is part of a library crate, where the seams hold.
     fn is_library(&self) -> bool {
         let exempt = ["crates/cli/", "crates/testkit/"];
         self.path.starts_with("crates/")
             && self.path.contains("/src/")
-            && !self.is_test()
+            && !self.is_test
             && !exempt.iter().any(|prefix| self.path.starts_with(prefix))
     }
+}
+
+/// The beginnings of the paths of modules that are compiled for tests only.
+fn test_modules(sources: &[File]) -> Vec<String> {
+    let mut found = vec!["tests/".to_owned(), "benches/".to_owned()];
+    for file in sources {
+        let (directory, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let owner = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => directory.to_owned(),
+            _ => format!("{directory}/{}", name.trim_end_matches(".rs")),
+        };
+        for after in source::code_only(&file.text).split("#[cfg(test)]").skip(1) {
+            let declaration = after.split(';').next().unwrap_or_default().split_whitespace();
+            let words: Vec<&str> = declaration.filter(|word| !word.starts_with("pub")).collect();
+            if let ["mod", module] = words.as_slice() {
+                found.extend([format!("{owner}/{module}.rs"), format!("{owner}/{module}/")]);
+            }
+        }
+    }
+    found
 }
 
 pub(crate) fn root() -> PathBuf {
@@ -79,11 +97,16 @@ pub(crate) fn files(extensions: &[&str]) -> Vec<File> {
                 directories.push(path);
             } else if path.extension().is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted)) {
                 let relative = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
-                found.push(File { text: read(&relative), path: relative });
+                found.push(File { text: read(&relative), path: relative, is_test: false });
             }
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
+    let tests = test_modules(&found);
+    for file in &mut found {
+        let in_package = file.path.starts_with("crates/") && file.path.split('/').nth(2) == Some("tests");
+        file.is_test = in_package || tests.iter().any(|prefix| file.path.starts_with(prefix));
+    }
     assert!(!found.is_empty(), "no files with extensions {extensions:?} below {}", root().display());
     found
 }
@@ -131,7 +154,7 @@ fn every_source_file_says_what_it_is() {
 
 #[test]
 fn files_are_short() {
-    let measured = files(&["rs"]).into_iter().filter(|file| !file.is_test());
+    let measured = files(&["rs"]).into_iter().filter(|file| !file.is_test);
     let long =
         measured.filter_map(|file| ratchet(&file.path, lines_without_tests(&file.text), FILE_LINES_MAX, LONG_FILES));
     report(&long.collect::<Vec<_>>());
@@ -165,6 +188,9 @@ fn unsafe_code_is_in_one_module() {
     let mut wrong = Vec::new();
     for file in files(&["rs"]) {
         let is_root = file.path.ends_with("src/lib.rs") || file.path.ends_with("src/main.rs");
+        if file.path.starts_with(PEERS) {
+            continue;
+        }
         if is_root && !file.path.starts_with("crates/vfs/") && !file.text.contains("#![forbid(unsafe_code)]") {
             wrong.push(format!("{}: a crate forbids unsafe code", file.path));
         }

@@ -178,7 +178,8 @@ fn recipes_named_in_documents_exist() {
 
 #[test]
 fn a_wrong_command_is_noticed() {
-    let manifest = File { path: "Cargo.toml".into(), text: "[package]\nname = \"monostable-view\"\n".into() };
+    let file = |path: &str, text: &str| File { path: path.into(), text: text.into(), is_test: false };
+    let manifest = file("Cargo.toml", "[package]\nname = \"monostable-view\"\n");
     let manifests = [manifest];
     for command in
         ["cargo run --release -- demo", "cargo test --workspace", "A=1 cargo test -p monostable-view", "just ci"]
@@ -195,8 +196,8 @@ fn a_wrong_command_is_noticed() {
     ] {
         assert!(!is_known(command, &manifests), "{command}");
     }
-    let file = File { path: "a.md".into(), text: "```console\n$ cargo \\\n  tset\noutput\n```\n".into() };
-    assert_eq!(commands(&file), [(2, "cargo tset".to_owned())]);
+    let page = file("a.md", "```console\n$ cargo \\\n  tset\noutput\n```\n");
+    assert_eq!(commands(&page), [(2, "cargo tset".to_owned())]);
     assert_eq!(links("see [a](b.md#c) and `[x](y)` and [d](e \"title\")"), ["b.md#c", "e"]);
     assert_eq!(anchor("## G1 - complete, always"), "g1---complete-always");
 }
