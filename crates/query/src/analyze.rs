@@ -97,7 +97,7 @@ fn input_schema(plan: &LogicalPlan) -> Planned<DFSchema> {
     Ok(schema)
 }
 
-fn settle(expr: Expr, schema: &DFSchema) -> Planned<Expr> {
+pub(crate) fn settle(expr: Expr, schema: &DFSchema) -> Planned<Expr> {
     expr.transform_up(|inner| Ok(Transformed::yes(settle_one(inner, schema)?))).map(|settled| settled.data)
 }
 

@@ -348,6 +348,7 @@ fn plan(message: &str) -> Error {
         || has("could not be resolved from available columns")
         || has("HAVING clause references")
         || has("Aggregate function calls cannot be nested")
+        || has("Aggregate functions are not allowed")
     {
         return Error::Grouping(message);
     }

@@ -5,7 +5,8 @@
 //! PostgreSQL name as an alias before binding; one that would collide gets a mark behind it, which [`output_name`] takes off
 //! again. A mark starts with a control character that no one types.
 //!
-//! It only adds aliases: what an expression means does not change.
+//! A number that has more digits than a numeric can hold becomes a double precision constant on the way, because the binder
+//! cannot read it. Otherwise only aliases are added, and what an expression means does not change.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -14,7 +15,7 @@ use datafusion_sql::sqlparser::ast::{self, Expr, Ident, SelectItem, VisitMut, Vi
 
 const MARK: char = '\u{1}';
 
-/// Gives every unnamed select item of the query and of its subqueries a name.
+/// Gives every unnamed select item of the query and of its subqueries a name, and every number a type.
 pub(crate) fn name_select_items<T: VisitMut>(query: &mut T) {
     let ControlFlow::Continue(()) = query.visit(&mut Namer);
 }
@@ -28,6 +29,23 @@ struct Namer;
 
 impl VisitorMut for Namer {
     type Break = std::convert::Infallible;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Value(value) = expr
+            && let ast::Value::Number(digits, _) = &value.value
+            && !fits_numeric(digits)
+        {
+            let text = ast::Value::SingleQuotedString(digits.clone()).with_empty_span();
+            *expr = Expr::Cast {
+                kind: ast::CastKind::Cast,
+                expr: Box::new(Expr::Value(text)),
+                data_type: ast::DataType::DoublePrecision,
+                array: false,
+                format: None,
+            };
+        }
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<Self::Break> {
         let mut taken: HashSet<String> = select.projection.iter().filter_map(explicit_name).collect();
@@ -43,6 +61,18 @@ impl VisitorMut for Namer {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', alias) };
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn fits_numeric(digits: &str) -> bool {
+    let digits = digits.replace('_', "");
+    match crate::dml::assign::parse_decimal(&digits) {
+        Some((unscaled, scale)) => {
+            let whole = || 10_i128.checked_pow(scale.unsigned_abs()).and_then(|power| unscaled.checked_mul(power));
+            let small = |value: i128| value.unsigned_abs() < 10_u128.pow(38);
+            small(unscaled) && scale <= 38 && (scale >= 0 || whole().is_some_and(small))
+        }
+        None => false,
     }
 }
 

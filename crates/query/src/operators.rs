@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType as Arrow, Field};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Placeholder, ScalarFunction};
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr};
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 use monostable_types::DataType;
@@ -101,6 +101,14 @@ pub(crate) fn settle_literal(expr: Expr) -> Expr {
         Expr::Literal(ScalarValue::UInt64(Some(value)), metadata) => {
             Expr::Literal(ScalarValue::Decimal128(Some(i128::from(value)), 20, 0), metadata)
         }
+        // `1e2` is read with a negative scale.
+        Expr::Literal(ScalarValue::Decimal128(Some(value), _, scale), metadata) if scale < 0 => {
+            let whole = 10_i128.checked_pow(u32::from(scale.unsigned_abs())).and_then(|power| value.checked_mul(power));
+            match whole {
+                Some(whole) => Expr::Literal(ScalarValue::Decimal128(Some(whole), 38, 0), metadata),
+                None => Expr::Literal(ScalarValue::Decimal128(Some(value), 38, scale), metadata),
+            }
+        }
         other => other,
     }
 }
@@ -116,6 +124,7 @@ impl ExprPlanner for Operators {
         schema: &DFSchema,
     ) -> datafusion_common::Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = raw;
+        let (left, right) = (settle_operand(left, schema)?, settle_operand(right, schema)?);
         if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
             let op = if op == BinaryOperator::And { Operator::And } else { Operator::Or };
             return Ok(PlannerResult::Planned(logical(op, left, right, schema)?));
@@ -139,6 +148,19 @@ impl ExprPlanner for Operators {
         Ok(PlannerResult::Planned(planned?))
     }
 
+    fn plan_aggregate(&self, raw: RawAggregateExpr) -> datafusion_common::Result<PlannerResult<RawAggregateExpr>> {
+        let RawAggregateExpr { func, mut args, distinct, filter, order_by, null_treatment } = raw;
+        #[expect(deprecated, reason = "the binder still writes the star of count(*) so")]
+        let is_star = matches!(args.as_slice(), [Expr::Wildcard { .. }]);
+        if is_star {
+            if distinct {
+                return Err(Error::Syntax("DISTINCT cannot be applied to *".to_string()).into());
+            }
+            args = vec![Expr::Literal(ScalarValue::Int32(Some(1)), None)];
+        }
+        Ok(PlannerResult::Original(RawAggregateExpr { func, args, distinct, filter, order_by, null_treatment }))
+    }
+
     fn plan_extract(&self, args: Vec<Expr>) -> datafusion_common::Result<PlannerResult<Vec<Expr>>> {
         call("extract", args)
     }
@@ -150,6 +172,20 @@ impl ExprPlanner for Operators {
     fn plan_substring(&self, args: Vec<Expr>) -> datafusion_common::Result<PlannerResult<Vec<Expr>>> {
         call("substr", args)
     }
+}
+
+/// Settles the types of an operand that was not built here, so that its literals do not widen the operator.
+fn settle_operand(expr: Expr, schema: &DFSchema) -> datafusion_common::Result<Expr> {
+    let settled = match &expr {
+        Expr::BinaryExpr(_) | Expr::Column(_) | Expr::Literal(..) | Expr::Placeholder(_) => true,
+        Expr::ScalarFunction(call) => {
+            let implementation = call.func.inner();
+            !(implementation.as_ref() as &dyn std::any::Any).is::<scalar::ScalarFunction>()
+        }
+        Expr::Case(_) | Expr::Cast(_) | Expr::Negative(_) | Expr::Between(_) | Expr::InList(_) | Expr::Like(_) => false,
+        _ => true,
+    };
+    if settled { Ok(expr) } else { crate::analyze::settle(expr, schema) }
 }
 
 fn call(name: &str, args: Vec<Expr>) -> datafusion_common::Result<PlannerResult<Vec<Expr>>> {

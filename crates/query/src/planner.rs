@@ -172,8 +172,10 @@ impl Planner {
     /// Binds, types and simplifies an expression over the columns of `schema`, for example one of SET, DEFAULT or RETURNING.
     pub fn expression(&self, expr: &ast::Expr, schema: &DFSchema, catalog: &Catalog) -> Result<Expr> {
         check::expression(expr)?;
+        let mut expr = expr.clone();
+        names::name_select_items(&mut expr);
         let context = self.context(catalog);
-        let bound = SqlToRel::new(&context).sql_to_expr(expr.clone(), schema, &mut PlannerContext::new())?;
+        let bound = SqlToRel::new(&context).sql_to_expr(expr, schema, &mut PlannerContext::new())?;
         self.type_expression(bound, &Arc::new(schema.clone()))
     }
 

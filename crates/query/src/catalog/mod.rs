@@ -9,12 +9,17 @@
 //!
 //! Cost: a change copies the map of names (O(relations)); lookups are by name in a tree.
 
+mod codec;
+mod restore;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use monostable_types::{Schema, Value};
 use monostable_view::{NodeId, TableId};
 
+pub use self::codec::FORMAT_VERSION;
+pub use self::restore::{Mismatch, Restored, restore};
 use crate::error::{Error, Object, Result};
 
 /// A table: its columns and constraints, and the graph nodes that hold its rows.

@@ -94,7 +94,9 @@ impl PhysicalExpr for Logical {
     fn evaluate(&self, batch: &RecordBatch) -> datafusion_common::Result<ColumnarValue> {
         let rows = batch.num_rows();
         let neutral = match self.connective {
-            Connective::And => Truth { is_true: BooleanBuffer::new_set(rows), is_false: BooleanBuffer::new_unset(rows) },
+            Connective::And => {
+                Truth { is_true: BooleanBuffer::new_set(rows), is_false: BooleanBuffer::new_unset(rows) }
+            }
             Connective::Or => Truth { is_true: BooleanBuffer::new_unset(rows), is_false: BooleanBuffer::new_set(rows) },
         };
         let mut truth = neutral;

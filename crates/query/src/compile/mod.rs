@@ -24,6 +24,7 @@ use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr, expressions};
 use monostable_types::{DataType, Value};
 use monostable_view::{Expression, ExpressionError, expression};
 
+pub(crate) use self::identity::SEMANTICS;
 use self::logical::{Connective, Logical};
 use crate::error::{Error, Result};
 
@@ -208,7 +209,9 @@ impl Builder<'_> {
             | Operator::GtEq
             | Operator::IsDistinctFrom
             | Operator::IsNotDistinctFrom
-            | Operator::StringConcat => Ok(expressions::binary(self.build(left)?, op, self.build(right)?, self.arrow())?),
+            | Operator::StringConcat => {
+                Ok(expressions::binary(self.build(left)?, op, self.build(right)?, self.arrow())?)
+            }
             other => Err(Error::not_supported(format!("operator {other}"))),
         }
     }

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use datafusion_sql::sqlparser::ast::{self, ObjectName, ObjectType, Statement};
 use monostable_view::{Graph, NodeId};
 
+pub(crate) use self::view::define as define_view;
 use crate::catalog::{Catalog, Relation};
 use crate::error::{Error, Object, Result};
 use crate::names::fold;

@@ -93,7 +93,6 @@ impl AggregateUDFImpl for PlannedAggregate {
     }
 
     fn coerce_types(&self, arg_types: &[Arrow]) -> datafusion_common::Result<Vec<Arrow>> {
-        self.return_type(arg_types)?;
         Ok(arg_types.to_vec())
     }
 

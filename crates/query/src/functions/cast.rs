@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, Float64Array};
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::Transformed;
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{Cast, ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use monostable_types::{DataType, Value, values_to_array};
@@ -166,7 +166,6 @@ pub(crate) fn rewrite_explicit(
     check_explicit(from, to)?;
     Ok(Transformed::yes(cast(*expr, from, to)))
 }
-
 
 /// Converts a column.
 pub(crate) fn cast_array(array: &ArrayRef, to: DataType) -> Result<ArrayRef> {

@@ -310,6 +310,19 @@ impl ScalarFunction {
     }
 }
 
+/// The types of arguments among which literals are as the binder reads them.
+fn as_bound(types: Vec<Option<DataType>>, constants: &[Option<&ScalarValue>]) -> Vec<Option<DataType>> {
+    types
+        .into_iter()
+        .enumerate()
+        .map(|(index, data_type)| match constants.get(index).copied().flatten() {
+            Some(ScalarValue::Utf8(_)) => None,
+            Some(ScalarValue::Int64(Some(value))) if i32::try_from(*value).is_ok() => Some(DataType::Integer),
+            _ => data_type,
+        })
+        .collect()
+}
+
 fn digits_of(name: &str, constant: Option<&ScalarValue>) -> Result<i64> {
     let digits = match constant {
         Some(ScalarValue::Int16(Some(digits))) => Some(i64::from(*digits)),
@@ -336,16 +349,9 @@ impl ScalarUDFImpl for ScalarFunction {
         &self.signature
     }
 
+    /// `analyze` has cast the arguments; a call that takes none of these types was refused there.
     fn coerce_types(&self, arg_types: &[Arrow]) -> datafusion_common::Result<Vec<Arrow>> {
-        // Functions whose types depend on a constant are settled before coercion asks.
-        match self.body {
-            Body::Round | Body::Trunc if arg_types.len() == 2 => Ok(arg_types.to_vec()),
-            Body::Extract | Body::DatePart | Body::DateTrunc => Ok(arg_types.to_vec()),
-            _ => {
-                let (arguments, _) = self.resolve(&types(arg_types)?, &[])?;
-                Ok(arguments.into_iter().map(DataType::to_arrow).collect())
-            }
-        }
+        Ok(arg_types.to_vec())
     }
 
     fn return_type(&self, arg_types: &[Arrow]) -> datafusion_common::Result<Arrow> {
@@ -355,7 +361,13 @@ impl ScalarUDFImpl for ScalarFunction {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> datafusion_common::Result<FieldRef> {
         let arrow: Vec<Arrow> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
-        let (_, result) = self.resolve(&types(&arrow)?, args.scalar_arguments)?;
+        let types = as_bound(types(&arrow)?, args.scalar_arguments);
+        let (_, result) = self.resolve(&types, args.scalar_arguments).or_else(|error| {
+            // The binder reads every whole number as bigint; `analyze` will settle the type of what contains it.
+            let narrow = |data_type| if data_type == DataType::BigInt { DataType::Integer } else { data_type };
+            let narrowed: Vec<_> = types.iter().map(|data_type| data_type.map(narrow)).collect();
+            self.resolve(&narrowed, args.scalar_arguments).map_err(|_| error)
+        })?;
         Ok(Arc::new(Field::new(self.name, result.to_arrow(), true)))
     }
 
@@ -389,10 +401,19 @@ impl ScalarFunction {
         }
         let inputs: Vec<ColumnarValue> = args.args.clone();
         let rows = args.number_rows;
-        let types: Vec<Arrow> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
-        let returned = inner.return_type(&types)?;
-        args.return_field = Arc::new(Field::new(self.name, returned.clone(), true));
-        let mut value = inner.invoke_with_args(args)?;
+        let scalars: Vec<Option<&ScalarValue>> = inputs
+            .iter()
+            .map(|input| match input {
+                ColumnarValue::Scalar(value) => Some(value),
+                ColumnarValue::Array(_) => None,
+            })
+            .collect();
+        let returned = ReturnFieldArgs { arg_fields: &args.arg_fields, scalar_arguments: &scalars };
+        args.return_field = inner.return_field_from_args(returned)?;
+        let mut value = match inner.invoke_with_args(args) {
+            Err(_) if self.body == Body::Finite => return Err(domain_error(self.name).into()),
+            other => other?,
+        };
         if value.data_type() != result.to_arrow() {
             value = value.cast_to(&result.to_arrow(), None)?;
         }

@@ -70,7 +70,7 @@ fn groups_and_aggregates() {
     );
     db.gives("SELECT count(DISTINCT cents), sum(DISTINCT cents) FROM orders", &["3 | 550"]);
     db.gives("SELECT count(*) FILTER (WHERE paid), sum(cents) FILTER (WHERE NOT paid) FROM orders", &["2 | 200"]);
-    db.gives("SELECT bool_and(paid), bool_or(paid), every(cents > 0) FROM orders", &["false | true | true"]);
+    db.gives("SELECT bool_and(paid), bool_or(paid), every(cents > 0) FROM orders", &["f | t | t"]);
     db.gives("SELECT cents / 100 AS bucket, count(*) FROM orders GROUP BY cents / 100", &["0 | 1", "2 | 1", "3 | 2"]);
     db.gives("SELECT cents / 100, count(*) FROM orders GROUP BY 1 HAVING count(*) > 1", &["3 | 2"]);
     db.gives(
@@ -92,10 +92,8 @@ fn groups_and_aggregates() {
 fn aggregate_types() {
     let db = shop();
     assert_eq!(
-        db.types("SELECT sum(cents), sum(id), sum(price), avg(cents), avg(price), count(*), min(paid IS NULL AND false) FROM orders GROUP BY 1=1")
-            .split(", min")
-            .next(),
-        Some("sum bigint, sum numeric(38,0), sum numeric(38,2), avg numeric(38,16), avg numeric(38,16), count bigint")
+        db.types("SELECT sum(cents), sum(id), sum(price), avg(cents), avg(price), count(*) FROM orders"),
+        "sum bigint, sum numeric(38,0), sum numeric(38,2), avg numeric(38,16), avg numeric(38,16), count bigint"
     );
     assert_eq!(
         db.types("SELECT sum(cents * 2), max(price), sum(price * 1.5) FROM orders"),
