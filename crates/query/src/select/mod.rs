@@ -130,12 +130,6 @@ impl QueryPlan {
         matches!(&self.body, Body::Scan(scan) if scan.lookup.is_selective())
     }
 
-    /// Whether the query is answered without a graph.
-    #[cfg(test)]
-    pub(crate) fn is_scan(&self) -> bool {
-        matches!(&self.body, Body::Scan(_))
-    }
-
     /// Whether the query sorts what it finds.
     #[cfg(test)]
     pub(crate) fn sorts(&self) -> bool {
@@ -202,7 +196,7 @@ fn concat(types: &[DataType], mut batches: Vec<RecordBatch>) -> Result<RecordBat
 fn lowered(plan: Arc<LogicalPlan>, catalog: &Catalog, graph: &Graph) -> Result<(Body, Vec<NodeId>)> {
     if !has_parameters(&plan)? {
         let (extended, node) = extend(&plan, catalog, graph)?;
-        let relations = frontier(graph, &extended, node);
+        let relations = readable(graph, &extended, node);
         return Ok((Body::Node(extended, node), relations));
     }
     // What the private nodes will share is only known when they are made, so they may share the relations they read, and nothing
@@ -236,13 +230,19 @@ fn relations_of(plan: &LogicalPlan, catalog: &Catalog) -> Result<Vec<NodeId>> {
     Ok(nodes.into_iter().collect())
 }
 
-/// The nodes of `graph` at which the private nodes above it end.
-fn frontier(graph: &Graph, extended: &Graph, node: NodeId) -> Vec<NodeId> {
-    let (mut seen, mut reached, mut stack) = (BTreeSet::new(), BTreeSet::new(), vec![node]);
+/// The nodes of `graph` that an evaluation of `node` can read: those at which the private nodes above it end, what is read to
+/// compute them if they are not arranged, and every arrangement of any of these, which evaluation takes instead if it suits.
+fn readable(graph: &Graph, extended: &Graph, node: NodeId) -> Vec<NodeId> {
+    let is_arranged = |id: &NodeId| graph.node(*id).is_some_and(|node| node.layout().is_some());
+    let (mut seen, mut stack) = (BTreeSet::new(), vec![node]);
+    let mut reached = BTreeSet::new();
     while let Some(id) = stack.pop() {
+        let Some(node) = extended.node(id).filter(|_| seen.insert(id)) else { continue };
         if graph.node(id).is_some() {
             reached.insert(id);
-        } else if let Some(node) = extended.node(id).filter(|_| seen.insert(id)) {
+            reached.extend(graph.consumers(id).iter().copied().filter(is_arranged));
+        }
+        if !is_arranged(&id) {
             stack.extend(node.inputs());
         }
     }

@@ -25,6 +25,7 @@ use crate::copy::{Copy, CopyPlan};
 use crate::ddl::DdlPlan;
 use crate::dml::DmlPlan;
 use crate::error::{Error, Result};
+use crate::explain::{ExplainPlan, ShowPlan};
 use crate::planner::Planner;
 use crate::select::QueryPlan;
 
@@ -40,6 +41,10 @@ pub enum Prepared {
     Ddl(DdlPlan),
     /// BEGIN, COMMIT, ROLLBACK.
     Transaction(TransactionControl),
+    /// EXPLAIN.
+    Explain(ExplainPlan),
+    /// SHOW TABLES, VIEWS, INDEXES.
+    Show(ShowPlan),
     /// COPY.
     Copy(CopyPlan),
 }
@@ -67,6 +72,12 @@ impl Planner {
         }
         if let Some(ddl) = DdlPlan::new(statement)? {
             return Ok(Prepared::Ddl(ddl));
+        }
+        if let Some(explain) = ExplainPlan::new(self, statement, catalog, graph)? {
+            return Ok(Prepared::Explain(explain));
+        }
+        if let Some(show) = ShowPlan::new(statement)? {
+            return Ok(Prepared::Show(show));
         }
         match statement {
             Statement::Query(query) => Ok(Prepared::Query(QueryPlan::new(self, query, catalog, graph)?)),
