@@ -78,8 +78,10 @@ pub enum Error {
         /// The arrangement.
         arrangement: u32,
     },
-    /// A run file is named by a spine but not by the manifest.
-    #[error("a run of arrangement {arrangement} does not belong to this store")]
+    /// The runs in files of a spine do not hold what the manifest says that they hold.
+    #[error(
+        "the runs in files of arrangement {arrangement} are not the ones that this store holds for it; install what checkpoints and merges return"
+    )]
     ForeignRun {
         /// The arrangement.
         arrangement: u32,

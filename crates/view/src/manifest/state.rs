@@ -113,7 +113,7 @@ impl State {
 impl Edit {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        out.push(u8::from(self.reset) * RESET | u8::from(self.catalog.is_some()) * HAS_CATALOG);
+        out.push(u8::from(self.reset) * RESET + u8::from(self.catalog.is_some()) * HAS_CATALOG);
         for field in [self.next_file, self.epoch, self.lsn] {
             out.extend_from_slice(&field.to_le_bytes());
         }

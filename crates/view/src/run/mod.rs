@@ -5,6 +5,8 @@
 //!
 //! Runs are compared by identity (the `Arc`), never by content: replacing runs by their merge must hit exactly the runs
 //! that were merged.
+//!
+#![doc = include_str!("../../FORMAT.md")]
 
 pub(crate) mod block;
 pub(crate) mod fence;
@@ -12,6 +14,8 @@ pub(crate) mod file;
 pub(crate) mod footer;
 pub(crate) mod index;
 pub(crate) mod meta;
+#[cfg(test)]
+mod tests;
 pub(crate) mod writer;
 
 use std::ops::Range;

@@ -11,6 +11,8 @@
 //! work, see [`crate::policy`]. A lookup asks each run once; with the policy at work there are a handful.
 
 mod entries;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Bound;
 use std::sync::Arc;

@@ -137,8 +137,13 @@ fn checkpoint_edit(inner: &Inner, input: &CheckpointInput<'_>, written: Option<&
     edit.dropped = state.arrangements.iter().filter_map(gone).collect();
     for (place, CheckpointSpine { id, identity, spine }) in input.spines.iter().enumerate() {
         let fresh = !state.arrangements.contains_key(&id.0) || edit.dropped.contains(&id.0);
-        let foreign = |run: &Run| matches!(run, Run::File(file) if fresh || file.owner != id.0);
-        if spine.all_file_runs().iter().any(foreign) {
+        let durable = if fresh { &[][..] } else { state.arrangements.get(&id.0).map_or(&[][..], |found| &found.runs) };
+        // Merges keep the sum of the hashes, so this holds however the runs were merged since the spine was captured, and
+        // fails if what a checkpoint returned was not installed: its rows would be written twice.
+        let in_manifest = durable.iter().fold(0u128, |sum, run| sum.wrapping_add(run.hash));
+        let in_spine = spine.all_file_runs().iter().fold(0u128, |sum, run| sum.wrapping_add(run.hash()));
+        let foreign = |run: &Run| matches!(run, Run::File(file) if file.owner != id.0);
+        if in_manifest != in_spine || spine.all_file_runs().iter().any(foreign) {
             return Err(Error::ForeignRun { arrangement: id.0 });
         }
         let added: Vec<RunMeta> = written.and_then(|written| written.runs.get(&place)).cloned().into_iter().collect();

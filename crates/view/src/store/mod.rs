@@ -9,6 +9,8 @@
 //! It deliberately does not lock the directory, start threads, or decide when to do anything.
 
 mod checkpoint;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
