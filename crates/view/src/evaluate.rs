@@ -83,7 +83,7 @@ impl Evaluation {
         if target.is_some_and(|target| extended.node(target).is_none()) {
             return Err(StepError::outside(Failure::inconsistent("the node to evaluate is not in the graph")));
         }
-        let mut world = World::new(version, extended);
+        let mut world = World::new(version, extended, target.is_none());
         let tasks = plan::tasks(&mut world, target, fills)?;
         Ok(Evaluation { world, tasks: tasks.into_iter(), running: None, rows_read: 0 })
     }

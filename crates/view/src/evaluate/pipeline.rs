@@ -90,10 +90,12 @@ fn scan_of(world: &World, id: NodeId) -> Result<Option<Scan>, StepError> {
         Operator::Distinct => Some(Scan::Entries { node: node.inputs[0], distinct: true, after: None }),
         Operator::Aggregate(_) => Some(Scan::Groups { node: id, after: None }),
         Operator::Values { rows } => Some(Scan::Chunks(vec![rows.clone()])),
-        // A table that the version does not know yet has no rows.
-        Operator::Source { .. } if !world.exists(id) => Some(Scan::Chunks(Vec::new())),
+        Operator::Source { .. } if world.is_new_table(id) => Some(Scan::Chunks(Vec::new())),
         Operator::Source { .. } => {
-            return Err(StepError::at(node, Failure::inconsistent("the table has no arrangement that could be read")));
+            return Err(StepError::at(
+                node,
+                Failure::inconsistent("the table is not in the version that is read; plan the query again"),
+            ));
         }
         Operator::Map(_) | Operator::Union | Operator::Negate | Operator::Join(_) | Operator::Arrange(_) => None,
     })

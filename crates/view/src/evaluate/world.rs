@@ -19,6 +19,9 @@ use crate::version::Version;
 pub(crate) struct World {
     graph: Graph,
     base: Version,
+    /// Whether a table that the version does not know is a new one, without rows. Only a build may think so: to a query it
+    /// is a table that was dropped since the query was planned.
+    tables_may_be_new: bool,
     /// What the evaluation has filled.
     own: BTreeMap<NodeId, Spine>,
     /// Outputs of nodes that several pipelines read.
@@ -28,10 +31,11 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(version: &Version, extended: &Graph) -> World {
+    pub(crate) fn new(version: &Version, extended: &Graph, tables_may_be_new: bool) -> World {
         World {
             graph: extended.clone(),
             base: version.clone(),
+            tables_may_be_new,
             own: BTreeMap::new(),
             spools: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -54,6 +58,11 @@ impl World {
             (Some(base), Some(extended)) => Arc::ptr_eq(base, extended),
             _ => false,
         }
+    }
+
+    /// Whether the rows of this table are none, because it is being created.
+    pub(crate) fn is_new_table(&self, source: NodeId) -> bool {
+        self.tables_may_be_new && !self.exists(source)
     }
 
     /// The content of a stateful node, if the version holds it or the evaluation has filled it.

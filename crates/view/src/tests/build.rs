@@ -50,6 +50,15 @@ fn a_plan_outlives_the_graph_for_which_it_was_made() {
 }
 
 #[test]
+fn a_query_of_a_table_that_is_gone_is_an_error_and_not_empty() {
+    let (version, _) = table(0..20);
+    let source = version.graph().source(TABLE).unwrap();
+    let gone = version.retain(&[]);
+    let answer = crate::evaluate(&gone, version.graph(), source, &mut |_| Ok(()));
+    assert_eq!(answer.unwrap_err().node, Some(source));
+}
+
+#[test]
 fn a_build_refuses_what_would_make_it_incomplete() {
     let (version, table) = table(0..20);
     let (graph, query) = pairs(&version, &[1]);
