@@ -36,6 +36,7 @@ use crate::error::{Cause, Error, Result};
 use crate::feed::{Feed, GroupChanges};
 use crate::options::Options;
 use crate::record::RecordWriter;
+use crate::subscription::{Subscriber, Subscribers};
 use crate::ticket::{Request, Ticket};
 
 /// Groups that may be appended and not yet published: one per flush lane of the log.
@@ -60,6 +61,15 @@ pub(crate) struct Pending {
     pub(crate) end: Lsn,
     pub(crate) state: Arc<State>,
     pub(crate) tickets: Vec<Arc<Ticket>>,
+    /// The changes that subscribers are waiting for.
+    pub(crate) changes: Vec<(Arc<Subscriber>, Delta)>,
+}
+
+/// What the step of a group has computed.
+struct Stepped {
+    state: State,
+    deltas: Vec<(TableId, Delta)>,
+    changes: Vec<(Arc<Subscriber>, Delta)>,
 }
 
 /// What only the leader touches.
@@ -87,6 +97,7 @@ pub(crate) struct Pipeline {
     pub(crate) poison: OnceLock<Cause>,
     pub(crate) closed: AtomicBool,
     pub(crate) options: Options,
+    pub(crate) subscribers: Subscribers,
     /// Where writers wait while memory is full.
     pub(crate) short_of_memory: Mutex<()>,
     pub(crate) relief: Condvar,
@@ -128,6 +139,7 @@ impl Pipeline {
             poison: OnceLock::new(),
             closed: AtomicBool::new(false),
             options,
+            subscribers: Subscribers::default(),
             short_of_memory: Mutex::new(()),
             relief: Condvar::new(),
             meters: Meters::default(),
@@ -255,7 +267,7 @@ impl Pipeline {
             return None;
         }
         match self.step_group(head, &group) {
-            Ok((state, deltas)) => self.append(head, group, state, &deltas),
+            Ok(stepped) => self.append(head, group, stepped),
             Err(error) if group.len() == 1 => {
                 self.meters.refused.fetch_add(1, Ordering::Relaxed);
                 group.iter().for_each(|ticket| ticket.finish(Err(error.clone())));
@@ -270,26 +282,30 @@ impl Pipeline {
     }
 
     /// Computes the state after the group, without a trace anywhere else.
-    fn step_group(&self, head: &Head, group: &[Arc<Ticket>]) -> Result<(State, Vec<(TableId, Delta)>)> {
+    fn step_group(&self, head: &Head, group: &[Arc<Ticket>]) -> Result<Stepped> {
         let deltas = merge_writes(group.iter().map(|ticket| &ticket.request))?;
+        let subscribers = self.subscribers.live();
+        let watched: Vec<NodeId> = subscribers.iter().map(|subscriber| subscriber.node()).collect();
         let started = self.options.clock.now();
-        let step = step(&head.state.version, &deltas, Scope::All, &[]);
+        let step = step(&head.state.version, &deltas, Scope::All, &watched);
         let taken = self.options.clock.now().saturating_sub(started);
-        let step = step.map_err(|error| step_refused(&head.state.catalog, head.state.version.graph(), error))?;
         self.meters.step_nanos.fetch_add(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        Ok((State { version: step.version, catalog: Arc::clone(&head.state.catalog) }, deltas))
+        let graph = head.state.version.graph();
+        let step = step.map_err(|error| step_refused(&head.state.catalog, graph, error))?;
+        let change_of = |subscriber: Arc<Subscriber>| {
+            let change = step.changes.iter().find(|(node, _)| *node == subscriber.node())?;
+            Some((subscriber, change.1.clone()))
+        };
+        let changes = subscribers.into_iter().filter_map(change_of).collect();
+        let state = State { version: step.version, catalog: Arc::clone(&head.state.catalog) };
+        Ok(Stepped { state, deltas, changes })
     }
 
     /// Appends the group and makes its state the head. The group is not visible yet.
-    fn append(
-        &self,
-        head: &mut Head,
-        group: Vec<Arc<Ticket>>,
-        state: State,
-        deltas: &[(TableId, Delta)],
-    ) -> Option<Lsn> {
+    fn append(&self, head: &mut Head, group: Vec<Arc<Ticket>>, stepped: Stepped) -> Option<Lsn> {
+        let Stepped { state, deltas, changes } = stepped;
         let epoch = head.state.epoch().next();
-        let record = encode_record(&state.catalog, epoch, group.len(), deltas);
+        let record = encode_record(&state.catalog, epoch, group.len(), &deltas);
         let logged = record.and_then(|record| self.log(head.state.version.lsn, &record));
         let (end, log_bytes) = match logged {
             Ok(logged) => logged,
@@ -302,14 +318,14 @@ impl Pipeline {
         head.state = Arc::clone(&state);
         head.certifier.record(state.epoch(), group.iter().flat_map(|ticket| ticket.request.keys.iter().cloned()));
         if !head.feeds.is_empty() {
-            let changes = GroupChanges { epoch, end, deltas: deltas.to_vec() };
-            head.feeds.retain(|feed| feed.push(&changes));
+            let group = GroupChanges { epoch, end, deltas };
+            head.feeds.retain(|feed| feed.push(&group));
         }
         self.meters.log_bytes.fetch_add(log_bytes, Ordering::Relaxed);
         self.account_memory(&state, group.iter().map(|ticket| ticket.request.bytes).sum());
         self.meters.groups.fetch_add(1, Ordering::Relaxed);
         self.meters.commits.fetch_add(group.len() as u64, Ordering::Relaxed);
-        self.pending.lock().push_back(Pending { end, state, tickets: group });
+        self.pending.lock().push_back(Pending { end, state, tickets: group, changes });
         Some(end)
     }
 

@@ -70,7 +70,7 @@ impl Files {
                 Some(CheckpointSpine { id: *id, identity: identity.as_bytes(), spine })
             })
             .collect();
-        let catalog: Vec<u8> = Vec::new();
+        let catalog = state.catalog.encode(graph)?;
         let (epoch, lsn) = (state.epoch(), state.version.lsn);
         let written = self.store.checkpoint(&CheckpointInput { epoch, lsn, catalog: &catalog, spines: &spines })?;
         self.checkpoints.fetch_add(1, Ordering::Relaxed);

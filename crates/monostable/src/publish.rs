@@ -37,6 +37,10 @@ impl Pipeline {
             published.extend(pending.pop_front());
         }
         let replaced = published.last().map(|group| self.published.swap(Arc::clone(&group.state)));
+        // Under the lock, because subscribers must hear of epochs in their order.
+        for Pending { state, changes, .. } in &published {
+            changes.iter().for_each(|(subscriber, delta)| subscriber.deliver(state.epoch(), delta));
+        }
         self.lane_free.notify_all();
         drop(pending);
         for Pending { state, tickets, .. } in published {
@@ -51,6 +55,7 @@ impl Pipeline {
         let cause = self.poison.get_or_init(|| cause);
         let lost = std::mem::take(&mut *self.pending.lock());
         self.lane_free.notify_all();
+        self.subscribers.end_poisoned(cause);
         for ticket in lost.iter().flat_map(|group| &group.tickets) {
             ticket.finish(Err(Error::OutcomeUnknown { cause: Arc::clone(cause) }));
         }
@@ -78,6 +83,7 @@ impl Pipeline {
     pub(crate) fn close(&self) -> bool {
         let first = !self.closed.swap(true, Ordering::AcqRel);
         drop(self.quiesce());
+        self.subscribers.end_closed();
         first
     }
 
@@ -103,7 +109,8 @@ impl Pipeline {
     pub(crate) fn replace(&self, head: &mut Head, state: State) {
         let state = Arc::new(state);
         head.state = Arc::clone(&state);
-        self.published.store(state);
+        self.published.store(Arc::clone(&state));
+        self.subscribers.end_dropped(&state);
     }
 
     /// Applies `install` to the head, the pending groups and the published state: the same rows, held in other runs.

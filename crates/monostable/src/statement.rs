@@ -24,7 +24,9 @@ impl Effect {
     pub(crate) fn over(state: &State, prepared: &Prepared, params: &[Value]) -> Result<Effect> {
         match prepared {
             Prepared::Query(plan) => Ok(Effect::of_query("SELECT", plan.execute(&state.version, params)?)),
-            _ => Err(Error::Misuse("this statement cannot run on a snapshot".to_owned())),
+            Prepared::Explain(plan) => Ok(Effect::of_query("EXPLAIN", plan.execute(&state.catalog, &state.version)?)),
+            Prepared::Show(plan) => Ok(Effect::of_query("SHOW", plan.execute(&state.catalog)?)),
+            _ => Err(Error::Misuse("this statement does not only read: run it in a transaction".to_owned())),
         }
     }
 

@@ -7,6 +7,7 @@ mod isolation;
 mod reading;
 mod recovery;
 mod session;
+mod subscribing;
 
 use std::sync::Arc;
 

@@ -23,6 +23,8 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::row::{Row, RowShape};
+use crate::snapshot::Snapshot;
+use crate::subscription::{Subscriber, Subscription};
 use crate::value::{coerce, type_name};
 
 /// Entries that an iterator fetches at first, and at most; in between it doubles.
@@ -139,6 +141,23 @@ impl View {
     /// several times.
     pub fn scan(&self) -> Result<ViewRows> {
         self.rows(Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// Every change of the view from now on. What has been published is in the subscription's
+    /// [`start`](Subscription::start); every later change comes out of it.
+    pub fn subscribe(&self) -> Result<Subscription> {
+        let Source::Live(db) = &self.source else {
+            return Err(Error::Misuse("a snapshot does not change: subscribe to a view of the database".to_owned()));
+        };
+        let pipeline = db.pipeline();
+        let subscriber =
+            Arc::new(Subscriber::new(Arc::clone(&self.prepared.view), pipeline.options.subscription_rows_max));
+        // With the commit lock held and nothing pending, what is published now is exactly what came before the first change.
+        let head = pipeline.exclusive()?;
+        self.prepared.check_exists(&head.state)?;
+        pipeline.subscribers.add(&subscriber);
+        let start = Snapshot::new(db.clone(), Arc::clone(&head.state));
+        Ok(Subscription::new(start, subscriber))
     }
 
     fn rows(&self, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Result<ViewRows> {

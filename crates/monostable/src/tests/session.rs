@@ -102,3 +102,36 @@ fn queries_and_statements_are_not_confused() {
     assert_eq!(state_of(db.query("SELECT 1; SELECT 2")), "42601");
     assert_eq!(db.execute("").unwrap(), 0);
 }
+
+#[test]
+fn explain_and_show_return_rows() {
+    let db = in_memory();
+    shop(&db);
+    let shown = rows(&db, "SHOW TABLES");
+    assert!(shown.len() == 1 && shown[0].starts_with("orders"), "{shown:?}");
+    assert!(!db.query("EXPLAIN SELECT customer FROM orders WHERE cents > 3").unwrap().is_empty());
+    let outcomes = db.session().execute("BEGIN; SHOW VIEWS; EXPLAIN SELECT 1; COMMIT").unwrap();
+    assert!(outcomes[1].rows.as_ref().unwrap().len() == 1 && outcomes[2].rows.is_some());
+}
+
+#[test]
+fn copy_moves_rows_between_files_and_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    let (db, path) = (in_memory(), path.display());
+    db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'a,b'), (2, NULL)").unwrap();
+    db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t").unwrap();
+    assert_eq!(db.execute(&format!("COPY t TO '{path}' WITH (FORMAT csv, HEADER)")).unwrap(), 2);
+    db.execute("DELETE FROM t").unwrap();
+    assert_eq!(db.execute(&format!("COPY t FROM '{path}' WITH (FORMAT csv, HEADER)")).unwrap(), 2);
+    assert_eq!(rows(&db, "SELECT k, x FROM t ORDER BY k"), ["1|a,b", "2|NULL"]);
+    assert_eq!(view_rows(&db, "n"), ["2"]);
+    let again = db.execute(&format!("COPY t FROM '{path}' WITH (FORMAT csv, HEADER)"));
+    assert_eq!(state_of(again), "23505");
+    let mut txn = db.begin().unwrap();
+    txn.copy_from("COPY t FROM STDIN WITH (FORMAT csv)", &mut "7,seven\n".as_bytes()).unwrap();
+    let mut out = Vec::new();
+    txn.copy_to("COPY (SELECT k FROM t ORDER BY k) TO STDOUT WITH (FORMAT csv)", &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), "1\n2\n7\n");
+    assert!(db.execute("COPY t FROM '/no/such/file' WITH (FORMAT csv)").is_err());
+}
