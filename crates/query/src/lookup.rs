@@ -31,6 +31,9 @@ const KEYS_MAX: usize = 4096;
 const CHUNK_ROWS_MIN: usize = 64;
 const CHUNK_ROWS_MAX: usize = 4096;
 
+/// The two ends of a range of entries.
+type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// An arrangement of the relation that is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
@@ -215,7 +218,7 @@ impl Lookup {
         lower: Option<&Limit>,
         upper: Option<&Limit>,
         parameters: &[Value],
-    ) -> Result<Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)>> {
+    ) -> Result<Option<Bounds>> {
         let at = self.equal.len();
         let lower = match lower {
             None => Bound::Included(prefix.to_vec()),

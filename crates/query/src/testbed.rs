@@ -9,6 +9,7 @@ use proptest::prelude::ProptestConfig;
 use crate::{Catalog, DmlOutcome, Error, Planner, Prepared, QueryResult, Result};
 
 /// How many cases a property test runs: `PROPTEST_CASES`, or else `default`.
+#[expect(clippy::disallowed_methods, reason = "the number of cases is the tester's choice, not an option of the crate")]
 pub(crate) fn cases(default: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }

@@ -107,7 +107,7 @@ impl QueryPlan {
             }
             None => lowered(body, catalog, graph)?,
         };
-        Ok(QueryPlan { schema: Schema::new(columns.to_vec()), body_types, parameters, relations, body, tail })
+        Ok(QueryPlan { schema: planner::schema_of(columns), body_types, parameters, relations, body, tail })
     }
 
     /// Names and types of the columns.
@@ -180,9 +180,7 @@ pub(crate) fn rename(schema: &Schema, rows: RecordBatch) -> Result<RecordBatch> 
 
 fn concat(types: &[DataType], mut batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     if batches.len() == 1 {
-        if let Some(only) = batches.pop() {
-            return Ok(only);
-        }
+        return Ok(batches.swap_remove(0));
     }
     let schema = empty(types).schema();
     if types.is_empty() {
@@ -220,10 +218,10 @@ fn has_parameters(plan: &LogicalPlan) -> Result<bool> {
 fn relations_of(plan: &LogicalPlan, catalog: &Catalog) -> Result<Vec<NodeId>> {
     let mut nodes = BTreeSet::new();
     plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            if let Some(source) = scan.source.downcast_ref::<RelationSource>() {
-                nodes.extend(arrangements(source.relation(), catalog));
-            }
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(source) = scan.source.downcast_ref::<RelationSource>()
+        {
+            nodes.extend(arrangements(source.relation(), catalog));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

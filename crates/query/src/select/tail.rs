@@ -74,13 +74,10 @@ pub(crate) fn split(
     };
     let mut steps = Vec::new();
     for (at, node) in nodes.iter().rev().enumerate() {
-        if let (0, LogicalPlan::Sort(sort)) = (at, node.as_ref()) {
-            if is_sorted(&body, sort)? {
-                steps.extend(fetch(sort));
-                continue;
-            }
+        match node.as_ref() {
+            LogicalPlan::Sort(sort) if at == 0 && is_sorted(&body, sort)? => steps.extend(fetch(sort)),
+            _ => add(node, parameters, &mut steps)?,
         }
-        add(node, parameters, &mut steps)?;
     }
     Ok((steps, body))
 }

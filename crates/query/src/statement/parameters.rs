@@ -27,6 +27,9 @@ use crate::error::{Error, Result};
 /// As many as the PostgreSQL protocol can count.
 const PARAMETERS_MAX: usize = 65_535;
 
+/// The type of each parameter, by its number, and whether its value has to be converted exactly.
+pub(crate) type Numbered = BTreeMap<usize, (DataType, bool)>;
+
 /// The parameters of one statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
@@ -37,7 +40,7 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     /// From the types that were found; a number that is missing in between is an error.
-    pub(crate) fn new(types: &BTreeMap<usize, (DataType, bool)>) -> Result<Parameters> {
+    pub(crate) fn new(types: &Numbered) -> Result<Parameters> {
         let mut parameters = Parameters::default();
         for (expected, (number, (data_type, exact))) in (1..).zip(types) {
             if *number != expected {
@@ -134,12 +137,12 @@ pub(crate) fn number(id: &str) -> Result<usize> {
 /// else the column's type.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ParameterTypes {
-    types: BTreeMap<usize, (DataType, bool)>,
+    types: Numbered,
 }
 
 impl ParameterTypes {
     /// Takes over what [`resolve`] or [`resolve_expr`] found; 42P08 if two parts need different types.
-    pub(crate) fn merge(&mut self, found: BTreeMap<usize, (DataType, bool)>) -> Result<()> {
+    pub(crate) fn merge(&mut self, found: Numbered) -> Result<()> {
         for (number, (data_type, exact)) in found {
             let known = *self.types.entry(number).or_insert((data_type, exact));
             if known.0 != data_type {
@@ -182,7 +185,7 @@ impl ParameterTypes {
 type Found = BTreeMap<usize, Option<ArrowType>>;
 
 /// Gives every placeholder of a freshly bound plan its type, and says which types they are.
-pub(crate) fn resolve(plan: LogicalPlan) -> Result<(LogicalPlan, BTreeMap<usize, (DataType, bool)>)> {
+pub(crate) fn resolve(plan: LogicalPlan) -> Result<(LogicalPlan, Numbered)> {
     let mut found = Found::new();
     plan.apply_with_subqueries(|node| {
         let default = matches!(node, LogicalPlan::Limit(_)).then_some(ArrowType::Int64);
@@ -204,14 +207,14 @@ pub(crate) fn resolve(plan: LogicalPlan) -> Result<(LogicalPlan, BTreeMap<usize,
 }
 
 /// The same for one expression.
-fn resolve_expr(expr: Expr) -> Result<(Expr, BTreeMap<usize, (DataType, bool)>)> {
+fn resolve_expr(expr: Expr) -> Result<(Expr, Numbered)> {
     let mut found = Found::new();
     collect(&expr, None, &mut found)?;
     let expr = set_types(expr, &found).data()?;
     Ok((expr, sql_types(found)?))
 }
 
-fn sql_types(found: Found) -> Result<BTreeMap<usize, (DataType, bool)>> {
+fn sql_types(found: Found) -> Result<Numbered> {
     let typed = found.into_iter().map(|(number, arrow)| {
         let data_type = arrow.as_ref().map_or(Ok(DataType::Text), DataType::from_arrow)?;
         Ok((number, (data_type, true)))
