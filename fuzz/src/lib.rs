@@ -5,6 +5,7 @@
 //! only asked that nothing panics and no memory is asked for that the file cannot justify.
 #![forbid(unsafe_code)]
 
+pub mod shop;
 pub mod store;
 
 use std::collections::BTreeMap;
