@@ -48,7 +48,7 @@ pub(crate) struct Chores {
 /// A merge on its way.
 enum Merge {
     Memory(ArrangementId, MemoryMerge),
-    Files(ArrangementId, FileMerge),
+    Files(ArrangementId, Box<FileMerge>),
 }
 
 impl Engine {
@@ -152,7 +152,7 @@ impl Engine {
             let merge = match (choose(&spine.shape()), &self.files) {
                 (Some(MergeChoice::Memory(runs)), _) => Merge::Memory(id, MemoryMerge::start(spine, runs)),
                 (Some(MergeChoice::Files(runs)), Some(files)) => {
-                    Merge::Files(id, FileMerge::start(&files.store, spine, runs)?)
+                    Merge::Files(id, Box::new(FileMerge::start(&files.store, spine, runs)?))
                 }
                 _ => continue,
             };
@@ -214,6 +214,7 @@ impl Worker {
     }
 
     /// A thread that works until it is stopped.
+    #[expect(clippy::disallowed_methods, reason = "this is the one thread of the engine")]
     pub(crate) fn start(engine: &Arc<Engine>) -> Result<Worker> {
         let stop = Arc::new(AtomicBool::new(false));
         let (engine, stopped) = (Arc::clone(engine), Arc::clone(&stop));

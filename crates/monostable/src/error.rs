@@ -211,7 +211,7 @@ impl Error {
             Error::SubscriptionLagged { .. } => "53400",
             Error::Recovery(_) => "XX001",
             Error::Storage(error) => storage_sqlstate(error),
-            Error::Log(_) => "58030",
+            Error::Log(error) => log_sqlstate(error),
             Error::View(error) => error.sqlstate(),
             Error::Step(error) => error.sqlstate(),
             Error::Type(error) => error.sqlstate(),
@@ -233,6 +233,15 @@ fn storage_sqlstate(error: &monostable_vfs::Error) -> &'static str {
     match error {
         monostable_vfs::Error::Locked { .. } => "55006",
         monostable_vfs::Error::NoSpace { .. } => "53100",
+        _ => "58030",
+    }
+}
+
+fn log_sqlstate(error: &monostable_wal::Error) -> &'static str {
+    match error {
+        monostable_wal::Error::Disk(error) => storage_sqlstate(error),
+        monostable_wal::Error::Corruption { .. } => "XX001",
+        monostable_wal::Error::RecordTooLarge { .. } => "54000",
         _ => "58030",
     }
 }

@@ -6,7 +6,7 @@
 //! Every queue and buffer of the engine has its bound here. The defaults suit a process that shares its machine.
 
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ pub trait Clock: Send + Sync + Debug {
 pub struct SystemClock(Instant);
 
 impl Default for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that options hand to everybody else")]
     fn default() -> SystemClock {
         SystemClock(Instant::now())
     }
@@ -47,9 +48,10 @@ pub trait Randomness: Send + Sync + Debug {
 pub struct SystemRandomness;
 
 impl Randomness for SystemRandomness {
+    #[expect(clippy::disallowed_types, reason = "this is the randomness that options hand to everybody else")]
     fn next_u64(&self) -> u64 {
         // The standard library seeds each `RandomState` from the system's entropy; this is its only public door to it.
-        RandomState::new().build_hasher().finish()
+        std::hash::RandomState::new().build_hasher().finish()
     }
 }
 

@@ -62,7 +62,7 @@ impl<'a> Scanner<'a> {
 
     /// Whether the quote that comes next is that of an escape string, `E'...'`.
     fn escapes(&self) -> bool {
-        let before = self.sql[..self.at].as_bytes();
+        let before = &self.sql.as_bytes()[..self.at];
         let [rest @ .., b'e' | b'E'] = before else { return false };
         !rest.last().is_some_and(|byte| is_word(*byte))
     }

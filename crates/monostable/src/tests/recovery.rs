@@ -6,8 +6,11 @@ use monostable_vfs::{Fault, Operation};
 
 use super::*;
 
+/// The entries of one arrangement, with their weights.
+type Entries = Vec<(Vec<u8>, i64)>;
+
 /// Everything that readers can see, entry for entry.
-fn image(db: &Database) -> Vec<(u32, Vec<(Vec<u8>, i64)>)> {
+fn image(db: &Database) -> Vec<(u32, Entries)> {
     let state = db.published();
     let mut image = Vec::new();
     for (id, spine) in state.version.spines() {
