@@ -51,6 +51,15 @@ enum Merge {
     Files(ArrangementId, Box<FileMerge>),
 }
 
+impl Chores {
+    /// Gives up what has been begun. A file that cannot be removed now is removed by the next opening.
+    pub(crate) fn abandon(&mut self, files: &Files) {
+        if let Some(Merge::Files(_, merge)) = self.merge.take() {
+            let _ = merge.abandon(&files.store);
+        }
+    }
+}
+
 impl Engine {
     /// Does one piece of background work and answers whether there was one.
     pub(crate) fn background_step(&self) -> Result<bool> {
@@ -69,6 +78,9 @@ impl Engine {
 
     fn chore(&self) -> Result<bool> {
         let mut chores = self.chores.lock();
+        if self.pipeline.check_open().is_err() {
+            return Ok(false);
+        }
         let state = Arc::clone(&self.pipeline.published());
         self.pipeline.measure_memory(&state);
         if let Some(files) = &self.files

@@ -186,7 +186,12 @@ impl Pipeline {
     /// Takes the commit lock and everything that waits. Returns the end of the last group appended, which the caller
     /// must flush, or `None` if there is nothing for it to flush.
     fn lead(&self, ticket: &Ticket) -> Option<Lsn> {
-        let mut head = self.head.lock();
+        let waited = self.options.commit_wait_max;
+        let Some(mut head) = self.head.try_lock_for(waited) else {
+            // A schema change is writing its checkpoint, or the disk hangs.
+            ticket.give_up(Error::Overloaded { what: "the commit lock was held", waited });
+            return None;
+        };
         let mut end = None;
         while !ticket.is_taken() {
             self.wait_for_lane();
@@ -212,9 +217,10 @@ impl Pipeline {
         while bytes < self.options.group_bytes_max
             && let Ok(ticket) = self.waiting.try_recv()
         {
-            ticket.take();
-            bytes += ticket.request.bytes;
-            taken.push(ticket);
+            if ticket.take() {
+                bytes += ticket.request.bytes;
+                taken.push(ticket);
+            }
         }
         taken
     }

@@ -203,6 +203,7 @@ impl Engine {
     /// Writes a checkpoint, if there are files to write it to.
     pub(crate) fn checkpoint(&self) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
+        let _not_while_closing = self.chores.lock();
         self.pipeline.check_writable()?;
         files.checkpoint(&self.pipeline).inspect_err(|error| self.poison_if_lost(error))
     }
@@ -211,6 +212,12 @@ impl Engine {
     fn close(&self) -> Result<()> {
         if !self.pipeline.close() {
             return Ok(());
+        }
+        // Whoever writes files finds the database closed and ends; after that nobody begins.
+        let _no_schema_change = self.ddl.lock();
+        let mut chores = self.chores.lock();
+        if let Some(files) = &self.files {
+            chores.abandon(files);
         }
         let unseen = self.background_error.lock().take();
         let healthy = !self.pipeline.is_poisoned();

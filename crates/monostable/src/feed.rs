@@ -4,6 +4,7 @@
 //! then once more under the commit lock. The buffer is bounded: when a build falls behind by more than the bound, the feed
 //! closes itself, commits go on undisturbed, and the build gives up.
 
+use arrow_array::{Array as _, ArrayRef};
 use monostable_types::{Epoch, Lsn};
 use monostable_view::{Delta, TableId};
 use parking_lot::Mutex;
@@ -43,7 +44,8 @@ impl Feed {
         if buffer.closed {
             return false;
         }
-        buffer.bytes += group.deltas.iter().map(|(_, delta)| delta_bytes(delta)).sum::<usize>();
+        buffer.bytes =
+            group.deltas.iter().map(|(_, delta)| delta_bytes(delta)).fold(buffer.bytes, usize::saturating_add);
         if buffer.bytes > self.bytes_max {
             *buffer = Buffer { closed: true, overrun: true, ..Buffer::default() };
             return false;
@@ -73,7 +75,9 @@ impl Feed {
     }
 }
 
-/// About how much memory a delta takes.
+/// About how much memory a delta takes. Of a buffer that it shares with others, only its own part counts.
 pub(crate) fn delta_bytes(delta: &Delta) -> usize {
-    delta.rows().get_array_memory_size() + delta.len() * size_of::<i64>()
+    let column = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
+    let columns = delta.rows().columns().iter().map(column).fold(0, usize::saturating_add);
+    columns.saturating_add(delta.len() * size_of::<i64>())
 }

@@ -24,8 +24,8 @@ impl Effect {
     pub(crate) fn over(state: &State, prepared: &Prepared, params: &[Value]) -> Result<Effect> {
         match prepared {
             Prepared::Query(plan) => Ok(Effect::of_query("SELECT", plan.execute(&state.version, params)?)),
-            Prepared::Explain(plan) => Ok(Effect::of_query("EXPLAIN", plan.execute(&state.catalog, &state.version)?)),
-            Prepared::Show(plan) => Ok(Effect::of_query("SHOW", plan.execute(&state.catalog)?)),
+            Prepared::Explain(plan) => Ok(Effect::of_answer("EXPLAIN", plan.execute(&state.catalog, &state.version)?)),
+            Prepared::Show(plan) => Ok(Effect::of_answer("SHOW", plan.execute(&state.catalog)?)),
             _ => Err(Error::Misuse("this statement does not only read: run it in a transaction".to_owned())),
         }
     }
@@ -33,6 +33,10 @@ impl Effect {
     pub(crate) fn of_query(verb: &str, result: QueryResult) -> Effect {
         let rows = Rows::new(result.schema, result.batches);
         Effect { tag: format!("{verb} {}", rows.len()), affected: None, rows: Some(rows), notices: Vec::new() }
+    }
+
+    fn of_answer(tag: &str, result: QueryResult) -> Effect {
+        Effect { tag: tag.to_owned(), ..Effect::of_query(tag, result) }
     }
 
     pub(crate) fn tag(tag: impl Into<String>) -> Effect {

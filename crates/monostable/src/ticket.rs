@@ -12,7 +12,7 @@ use monostable_types::Epoch;
 use monostable_view::{Delta, TableId};
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a transaction wants to write.
 #[derive(Debug)]
@@ -49,9 +49,22 @@ impl Ticket {
         Ticket { request, progress: Mutex::new(Progress::Waiting), done: Condvar::new() }
     }
 
-    /// A leader has this ticket.
-    pub(crate) fn take(&self) {
-        *self.progress.lock() = Progress::Taken;
+    /// A leader takes this ticket, unless its writer has given up.
+    pub(crate) fn take(&self) -> bool {
+        let mut progress = self.progress.lock();
+        let waiting = matches!(*progress, Progress::Waiting);
+        if waiting {
+            *progress = Progress::Taken;
+        }
+        waiting
+    }
+
+    /// The writer gives up, unless a leader has the ticket already: then its outcome has to be waited for.
+    pub(crate) fn give_up(&self, error: Error) {
+        let mut progress = self.progress.lock();
+        if matches!(*progress, Progress::Waiting) {
+            *progress = Progress::Done(Err(error));
+        }
     }
 
     /// Whether a leader has this ticket, or had it.
