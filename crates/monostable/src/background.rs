@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use crate::commit::State;
 use crate::database::Engine;
 use crate::error::{Error, Result};
-use crate::files::{Files, installed};
+use crate::files::{Files, merged};
 use crate::options::Background;
 
 /// Bytes that one step of a merge reads.
@@ -152,8 +152,7 @@ impl Engine {
             }
         };
         if let Some(replacement) = replacement {
-            let replacements = [(id, replacement)];
-            self.pipeline.install(|version| installed(version, &replacements));
+            self.pipeline.install(|version| merged(version, id, &replacement));
         }
         Ok(true)
     }

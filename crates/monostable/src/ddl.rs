@@ -21,7 +21,7 @@ use crate::commit::{State, step_refused};
 use crate::database::{Database, Engine};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
-use crate::files::{Files, installed};
+use crate::files::{Files, checkpointed};
 use crate::statement::Effect;
 
 /// Rows that a build reads between two looks at whether it should go on.
@@ -103,7 +103,7 @@ impl Engine {
         let mut head = self.pipeline.exclusive()?;
         let state = finish(&head.state)?;
         let written = files.write(&state).map_err(|error| self.lost(error))?;
-        let version = installed(&state.version, &written.replacements);
+        let version = checkpointed(&state.version, &written.replacements);
         let lsn = version.lsn;
         self.pipeline.replace(&mut head, State { version, catalog: state.catalog });
         drop(head);

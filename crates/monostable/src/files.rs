@@ -47,7 +47,7 @@ impl Files {
             return Ok(());
         }
         let written = self.write(&captured)?;
-        pipeline.install(|version| installed(version, &written.replacements));
+        pipeline.install(|version| checkpointed(version, &written.replacements));
         pipeline.measure_memory(&Arc::clone(&pipeline.published()));
         self.recycle(pipeline, captured.version.lsn)
     }
@@ -92,13 +92,27 @@ fn identities(graph: &Graph) -> Vec<(ArrangementId, Identity)> {
     graph.nodes().filter_map(|node| node.arrangement().zip(graph.identity(node.id()))).collect()
 }
 
-/// The version with each replacement installed where it still can be.
-pub(crate) fn installed(version: &Version, replacements: &[(ArrangementId, Replacement)]) -> Version {
+/// The version with the runs of a checkpoint in place of those that it wrote. It is a successor of the captured one, whose
+/// runs were sealed, so each replacement fits; if one did not, its rows would be written again by the next checkpoint, and
+/// count twice.
+pub(crate) fn checkpointed(version: &Version, replacements: &[(ArrangementId, Replacement)]) -> Version {
     let mut version = version.clone();
     for (id, replacement) in replacements {
-        if let Some(spine) = version.spine(*id).and_then(|spine| spine.install(replacement)) {
-            version = version.with_spine(*id, spine);
+        if let Some(spine) = version.spine(*id) {
+            let installed = spine.install(replacement);
+            assert!(installed.is_some(), "the runs that a checkpoint wrote are in every successor of what it captured");
+            if let Some(spine) = installed {
+                version = version.with_spine(*id, spine);
+            }
         }
     }
     version
+}
+
+/// The version with a merge installed, if it still can be: a checkpoint may have taken its inputs since.
+pub(crate) fn merged(version: &Version, id: ArrangementId, replacement: &Replacement) -> Version {
+    match version.spine(id).and_then(|spine| spine.install(replacement)) {
+        Some(spine) => version.clone().with_spine(id, spine),
+        None => version.clone(),
+    }
 }

@@ -51,6 +51,8 @@ mod copy;
 mod database;
 mod ddl;
 mod deserialize;
+#[cfg(doctest)]
+mod documents;
 mod error;
 mod feed;
 mod files;

@@ -173,3 +173,18 @@ fn a_full_memory_without_relief_is_an_overload_in_bounded_time() {
     insert(5000).unwrap();
     assert_sound(&db);
 }
+
+#[test]
+fn a_writer_waits_for_the_commit_lock_only_so_long() {
+    let mut options = Options::in_memory();
+    options.commit_wait_max = Duration::from_millis(20);
+    let db = Database::open_with(options).unwrap();
+    db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY)").unwrap();
+    let held = db.pipeline().exclusive().unwrap();
+    let refused = std::thread::scope(|scope| scope.spawn(|| db.execute("INSERT INTO t VALUES (1)")).join().unwrap());
+    assert!(matches!(refused, Err(Error::Overloaded { .. })), "{refused:?}");
+    assert_eq!(rows(&db, "SELECT count(*) FROM t"), ["0"], "readers do not feel it");
+    drop(held);
+    db.execute("INSERT INTO t VALUES (2)").unwrap();
+    assert_eq!(rows(&db, "SELECT k FROM t"), ["2"], "who gave up has not written");
+}

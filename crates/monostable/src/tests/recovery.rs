@@ -259,3 +259,34 @@ fn faults_are_those_of_the_memory_disk() {
     let disk: Arc<dyn monostable_vfs::Storage> = Arc::new(MemoryStorage::new());
     assert!(Database::open_with(Options::on(disk)).is_ok());
 }
+
+#[test]
+fn a_log_without_its_manifest_is_not_taken_for_a_new_database() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    order(&db, 1, "ann", 5);
+    drop(db);
+    for name in monostable_vfs::Storage::list(&disk).unwrap() {
+        if name.starts_with("MANIFEST") || name.ends_with(".run") {
+            monostable_vfs::Storage::remove(&disk, &name).unwrap();
+        }
+    }
+    assert_eq!(state_of(Database::open_with(manual(&disk))), "XX001");
+}
+
+#[test]
+fn nothing_is_written_after_close() {
+    let disk = MemoryStorage::new();
+    let db = open(&disk);
+    shop(&db);
+    order(&db, 1, "ann", 5);
+    db.close().unwrap();
+    let other = open(&disk);
+    assert!(!db.background_step().unwrap());
+    assert!(matches!(db.checkpoint(), Err(Error::Closed)));
+    assert!(matches!(db.execute("CREATE TABLE late (k INTEGER)"), Err(Error::Closed)));
+    order(&other, 2, "ann", 6);
+    assert_eq!(view_rows(&other, "spend"), ["ann|11|2"]);
+    assert_eq!(view_rows(&db, "spend"), ["ann|5|1"]);
+}
