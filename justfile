@@ -13,6 +13,10 @@ test:
 bench *ARGS:
     cargo bench --package monostable-benches {{ARGS}}
 
+# Monostable beside its peers, which are heavy to build; for example: just compare w1 --quick
+compare *ARGS:
+    cargo run --release --manifest-path benches/compare/Cargo.toml -- {{ARGS}}
+
 # one fuzz target, for example: just fuzz row_codec -max_total_time=60
 fuzz TARGET *ARGS:
     cargo +nightly fuzz run {{TARGET}} -- {{ARGS}}
