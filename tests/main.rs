@@ -12,7 +12,10 @@
     reason = "a test fails by panicking, and says what it skipped"
 )]
 
+mod bad_input;
+mod faults;
 mod histories;
+mod kill;
 mod postgres_server;
 mod scripts;
 mod tidy;
