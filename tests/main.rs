@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod docs;
 mod faults;
 mod histories;
 mod kill;

@@ -18,3 +18,8 @@ pub mod oracle;
 pub mod run;
 pub mod script;
 pub mod target;
+
+/// The example of the crate's README, as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

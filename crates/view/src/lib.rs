@@ -82,3 +82,8 @@ pub use store::{
     StoreOptions, VerifyProgress, VerifyReport,
 };
 pub use version::Version;
+
+/// The example of the crate's README, as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

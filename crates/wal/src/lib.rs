@@ -65,3 +65,8 @@ pub use wal::Wal;
 
 #[cfg(test)]
 mod tests;
+
+/// The example of the crate's README, as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
