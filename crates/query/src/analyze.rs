@@ -404,6 +404,7 @@ fn branch_of(input: Arc<LogicalPlan>, types: &[DataType], schema: &DFSchemaRef) 
 
 fn settle_values(values: Values) -> Planned<LogicalPlan> {
     let empty = DFSchema::empty();
+    refuse_mixed_numbers(&values, &empty)?;
     let columns = values.schema.fields().len();
     let mut rows: Vec<Vec<Operand>> = Vec::with_capacity(values.values.len());
     for row in values.values {
@@ -430,6 +431,25 @@ fn settle_values(values: Values) -> Planned<LogicalPlan> {
         .map(|row| row.into_iter().zip(&types).map(|(value, to)| value.into_type(*to)).collect())
         .collect();
     Ok(LogicalPlan::Values(Values { schema, values }))
+}
+
+/// The binder has made a column of floating point numbers and numerics a numeric, which rounds; PostgreSQL has it the other
+/// way round. What the column was before cannot be told from casts that were written.
+fn refuse_mixed_numbers(values: &Values, empty: &DFSchema) -> Result<()> {
+    let is_rounded = |value: &Expr| -> Result<bool> {
+        let Expr::Cast(cast) = value else { return Ok(false) };
+        let to_numeric = matches!(cast.field.data_type(), Arrow::Decimal128(..));
+        Ok(to_numeric && matches!(cast.expr.get_type(empty)?, Arrow::Float32 | Arrow::Float64))
+    };
+    if values.values.len() > 1 {
+        for value in values.values.iter().flatten() {
+            if is_rounded(value)? {
+                let construct = "VALUES with floating point numbers and numerics in one column (cast all of them)";
+                return Err(Error::not_supported(construct));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses conversions that PostgreSQL would not make, and takes over those that it would.

@@ -359,6 +359,15 @@ fn plan(message: &str) -> Error {
     {
         return Error::UndefinedOperator(message);
     }
+    if has("different number of columns") {
+        return Error::Syntax(message);
+    }
+    if has("ORDER BY expressions") || has("Order by column out of bounds") {
+        return Error::InvalidDefinition { sqlstate: "42P10", message };
+    }
+    if has("Invalid placeholder") {
+        return Error::Parameter { sqlstate: "42P02", message };
+    }
     if has("ambiguous") {
         return Error::Ambiguous(message);
     }
