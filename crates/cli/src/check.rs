@@ -5,31 +5,24 @@
 
 use std::process::ExitCode;
 
-use monostable::{Background, CheckReport, Database, Options};
+use monostable::CheckReport;
 
 use crate::arguments::Check;
 use crate::console::say;
 use crate::directory;
 use crate::failure::Result;
+use crate::open::open_to_look;
 
 /// Runs the subcommand; the exit status says whether all is well.
 pub(crate) fn run(arguments: &Check) -> Result<ExitCode> {
     directory::must_exist(&arguments.directory)?;
-    let db = Database::open_with(only_looking(&arguments.directory))?;
+    let db = open_to_look(&arguments.directory)?;
     let report = db.check()?;
     db.close()?;
     for line in findings(&report) {
         say!("{line}")?;
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Options that leave the files as they are.
-pub(crate) fn only_looking(directory: &std::path::Path) -> Options {
-    let mut options = Options::at(directory);
-    options.background = Background::Manual;
-    options.checkpoint_on_close = false;
-    options
 }
 
 fn findings(report: &CheckReport) -> Vec<String> {

@@ -11,6 +11,7 @@ mod console;
 mod demo;
 mod directory;
 mod failure;
+mod open;
 mod sql;
 mod stats;
 

@@ -4,19 +4,19 @@
 //! what opening needs.
 
 use comfy_table::{CellAlignment, Table, presets};
-use monostable::{Database, Stats};
+use monostable::Stats;
 use serde_json::{Value, json};
 
 use crate::arguments::{self, StatsFormat};
-use crate::check::only_looking;
 use crate::console::say;
 use crate::directory;
 use crate::failure::Result;
+use crate::open::open_to_look;
 
 /// Runs the subcommand.
 pub(crate) fn run(arguments: &arguments::Stats) -> Result<()> {
     directory::must_exist(&arguments.directory)?;
-    let db = Database::open_with(only_looking(&arguments.directory))?;
+    let db = open_to_look(&arguments.directory)?;
     let stats = db.stats();
     let bytes_on_disk = directory::bytes(&arguments.directory)?;
     db.close()?;

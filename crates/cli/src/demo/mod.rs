@@ -19,13 +19,12 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-use monostable::Database;
-
 pub(crate) use data::DAYS_MAX;
 
 use crate::arguments::Demo;
 use crate::directory;
 use crate::failure::{Failure, Result};
+use crate::open::open;
 use replay::Position;
 use schedule::Schedule;
 
@@ -51,7 +50,7 @@ fn set_up(directory: &Path, days: u32, replaceable: bool) -> Result<Position> {
         Some(_) => return Err(ended(directory)),
         None => {}
     }
-    let db = Database::open(directory)?;
+    let db = open(directory)?;
     replay::set_up(&db, days)?;
     db.close()?;
     Ok(Position { days, next: 0 })
@@ -62,7 +61,7 @@ fn begun(directory: &Path) -> Result<Option<Position>> {
     if directory::is_empty(directory)? {
         return Ok(None);
     }
-    let db = Database::open(directory)?;
+    let db = open(directory)?;
     let tables = db.session().execute("SHOW TABLES")?.into_iter().filter_map(|outcome| outcome.rows).flatten();
     let tables = tables.map(|row| Ok(row.get::<String>(0)?)).collect::<Result<Vec<String>>>()?;
     let position = match tables.iter().any(|table| table == schema::REPLAY_TABLE) {

@@ -15,15 +15,18 @@ use monostable::{Database, Session};
 
 use crate::arguments::{RowFormat, Source, Sql};
 use crate::failure::{Failure, Result};
+use crate::open::open;
 use split::Splitter;
 
 /// Runs the subcommand.
 pub(crate) fn run(arguments: &Sql, matches: &ArgMatches) -> Result<()> {
-    let db = Database::open(&arguments.directory)?;
+    let db = open(&arguments.directory)?;
     let ended = run_open(&db, arguments, matches);
     let closed = db.close();
     ended?;
-    Ok(closed?)
+    // A commit is durable when its answer is written, so closing has nothing of the user's left to lose.
+    closed
+        .map_err(|error| Failure::message(format!("every commit is durable, but closing the database failed: {error}")))
 }
 
 fn run_open(db: &Database, arguments: &Sql, matches: &ArgMatches) -> Result<()> {
