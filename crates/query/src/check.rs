@@ -13,7 +13,7 @@ use datafusion_sql::sqlparser::ast::{
 
 use crate::error::{Error, Object, Result};
 use crate::functions::{self, Known};
-use crate::names::fold;
+use crate::names::{fold, interval_text};
 use crate::planner::Purpose;
 
 /// Refuses what is not supported in a query.
@@ -118,12 +118,17 @@ impl Check {
             Expr::AtTimeZone { .. } => refuse("AT TIME ZONE"),
             Expr::Collate { .. } => refuse("COLLATE"),
             Expr::SimilarTo { .. } => refuse("SIMILAR TO"),
-            Expr::Like { escape_char: Some(_), .. } | Expr::ILike { escape_char: Some(_), .. } => refuse("LIKE with ESCAPE"),
+            Expr::Like { escape_char: Some(_), .. } | Expr::ILike { escape_char: Some(_), .. } => {
+                refuse("LIKE with ESCAPE")
+            }
             Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => refuse("LIKE ANY"),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, format: None, .. } => Ok(()),
             Expr::Cast { .. } => refuse("TRY_CAST or SAFE_CAST"),
             Expr::BinaryOp { op, .. } => operator(op),
-            Expr::UnaryOp { op: ast::UnaryOperator::Plus | ast::UnaryOperator::Minus | ast::UnaryOperator::Not, .. } => Ok(()),
+            Expr::UnaryOp {
+                op: ast::UnaryOperator::Plus | ast::UnaryOperator::Minus | ast::UnaryOperator::Not,
+                ..
+            } => Ok(()),
             Expr::UnaryOp { op, .. } => refuse(format!("operator {op}")),
             Expr::Value(value) => self.value(&value.value),
             Expr::Ceil { field, .. } | Expr::Floor { field, .. } => rounding(field),
@@ -151,8 +156,9 @@ impl Check {
             | Expr::Trim { .. }
             | Expr::Nested(_)
             | Expr::TypedString(_)
-            | Expr::Case { .. }
-            | Expr::Interval(_) => Ok(()),
+            | Expr::Case { .. } => Ok(()),
+            Expr::Interval(interval) if interval_text(interval).is_some() => Ok(()),
+            Expr::Interval(_) => refuse("an interval with several fields, a precision or a fraction of its unit"),
             other => refuse(format!("the expression {}", excerpt(&other.to_string()))),
         }
     }
@@ -213,7 +219,9 @@ fn clauses_of_select(select: &Select) -> Result<()> {
     }
     match &select.group_by {
         GroupByExpr::All(_) => return refuse("GROUP BY ALL"),
-        GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => return refuse("GROUPING SETS, CUBE or ROLLUP"),
+        GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => {
+            return refuse("GROUPING SETS, CUBE or ROLLUP");
+        }
         GroupByExpr::Expressions(..) => {}
     }
     if !select.named_window.is_empty() {
@@ -264,7 +272,9 @@ fn wildcard(item: &ast::SelectItem) -> Result<()> {
 fn joins(table: &ast::TableWithJoins) -> Result<()> {
     for join in &table.joins {
         let constraint = match &join.join_operator {
-            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => constraint,
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => {
+                constraint
+            }
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => return refuse("LEFT JOIN"),
             JoinOperator::Right(_) | JoinOperator::RightOuter(_) => return refuse("RIGHT JOIN"),
             JoinOperator::FullOuter(_) => return refuse("FULL JOIN"),
@@ -280,12 +290,12 @@ fn joins(table: &ast::TableWithJoins) -> Result<()> {
 fn table_factor(factor: &TableFactor) -> Result<()> {
     match factor {
         TableFactor::Table { args: Some(_), name, .. } => refuse(format!("the table function {name}")),
-        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => refuse("TABLESAMPLE"),
-        TableFactor::Table { version: None, with_ordinality: false, json_path: None, with_hints, partitions, .. }
-            if with_hints.is_empty() && partitions.is_empty() =>
-        {
-            Ok(())
+        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+            refuse("TABLESAMPLE")
         }
+        TableFactor::Table {
+            version: None, with_ordinality: false, json_path: None, with_hints, partitions, ..
+        } if with_hints.is_empty() && partitions.is_empty() => Ok(()),
         TableFactor::Derived { lateral: true, .. } => refuse("LATERAL"),
         TableFactor::Derived { .. } => Ok(()),
         TableFactor::NestedJoin { table_with_joins, alias: None } => joins(table_with_joins),

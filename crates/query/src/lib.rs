@@ -15,6 +15,7 @@ pub mod compile;
 mod context;
 mod copy;
 pub mod ddl;
+mod depth;
 mod dml;
 mod error;
 pub mod explain;

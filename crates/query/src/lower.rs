@@ -25,6 +25,7 @@ pub use self::key::unique_key;
 use crate::catalog::{Catalog, Relation};
 use crate::compile::{compile_conjunction, compile_expr};
 use crate::context::RelationSource;
+use crate::depth::with_stack;
 use crate::error::{Error, Result};
 use crate::planner::Purpose;
 
@@ -39,7 +40,7 @@ impl From<GraphError> for Error {
 /// Ad-hoc queries may use every arrangement that exists. Views use only those that cannot be dropped or added before them, so
 /// that planning the same text again gives the same operators.
 pub fn lower(plan: &LogicalPlan, catalog: &Catalog, purpose: Purpose, graph: &mut GraphBuilder) -> Result<NodeId> {
-    Lowering { catalog, purpose, graph }.node(plan)
+    with_stack(|| Lowering { catalog, purpose, graph }.node(plan))
 }
 
 struct Lowering<'a> {

@@ -5,15 +5,37 @@
 //! PostgreSQL name as an alias before binding; one that would collide gets a mark behind it, which [`output_name`] takes off
 //! again. A mark starts with a control character that no one types.
 //!
-//! A number that has more digits than a numeric can hold becomes a double precision constant on the way, because the binder
-//! cannot read it. Otherwise only aliases are added, and what an expression means does not change.
+//! Two kinds of literals become casts of their text on the way, because the binder cannot read them or reads them in its own
+//! way: a number that has more digits than a numeric can hold, to double precision, and an interval. Otherwise only aliases
+//! are added, and what an expression means does not change.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{self, Expr, Ident, SelectItem, VisitMut, VisitorMut};
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::error::{Error, Result};
 
 const MARK: char = '\u{1}';
+/// Bytes that a name may have. Names go into messages and into the catalog, so they have a bound.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Refuses names that nothing can have.
+pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
+    for token in tokens {
+        let Token::Word(word) = &token.token else { continue };
+        if word.value.is_empty() && word.quote_style.is_some() {
+            return Err(Error::Syntax("a quoted name must not be empty".to_string()));
+        }
+        if word.value.len() > NAME_BYTES_MAX {
+            let bytes = word.value.len();
+            let message = format!("a name of {bytes} bytes is over the limit of {NAME_BYTES_MAX} bytes");
+            return Err(Error::InvalidDefinition { sqlstate: "42622", message });
+        }
+    }
+    Ok(())
+}
 
 /// Gives every unnamed select item of the query and of its subqueries a name, and every number a type.
 pub(crate) fn name_select_items<T: VisitMut>(query: &mut T) {
@@ -35,14 +57,11 @@ impl VisitorMut for Namer {
             && let ast::Value::Number(digits, _) = &value.value
             && !fits_numeric(digits)
         {
-            let text = ast::Value::SingleQuotedString(digits.clone()).with_empty_span();
-            *expr = Expr::Cast {
-                kind: ast::CastKind::Cast,
-                expr: Box::new(Expr::Value(text)),
-                data_type: ast::DataType::DoublePrecision,
-                array: false,
-                format: None,
-            };
+            *expr = cast_of(digits.clone(), ast::DataType::DoublePrecision);
+        } else if let Expr::Interval(interval) = expr
+            && let Some(text) = interval_text(interval)
+        {
+            *expr = cast_of(text, ast::DataType::Interval { fields: None, precision: None });
         }
         ControlFlow::Continue(())
     }
@@ -61,6 +80,28 @@ impl VisitorMut for Namer {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', alias) };
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn cast_of(text: String, data_type: ast::DataType) -> Expr {
+    let text = ast::Value::SingleQuotedString(text).with_empty_span();
+    let kind = ast::CastKind::Cast;
+    Expr::Cast { kind, expr: Box::new(Expr::Value(text)), data_type, array: false, format: None }
+}
+
+/// The text of an interval literal: `'1 day'`, or a whole number and its unit, `'1' DAY`. `None` for every other form.
+pub(crate) fn interval_text(interval: &ast::Interval) -> Option<String> {
+    let ast::Interval { value, leading_field, leading_precision, last_field, fractional_seconds_precision } = interval;
+    let Expr::Value(value) = value.as_ref() else { return None };
+    let (ast::Value::SingleQuotedString(text), None, None, None) =
+        (&value.value, leading_precision, last_field, fractional_seconds_precision)
+    else {
+        return None;
+    };
+    match leading_field {
+        None => Some(text.clone()),
+        Some(unit) if text.trim().parse::<i32>().is_ok() => Some(format!("{} {unit}", text.trim())),
+        Some(_) => None,
     }
 }
 

@@ -20,7 +20,7 @@ use monostable_types::DataType;
 
 use crate::error::{Error, Result};
 use crate::functions::arithmetic::{Arithmetic, ArithmeticFunction};
-use crate::functions::cast::{cast, cast_untyped, is_implicit};
+use crate::functions::cast::{CastFunction, cast, cast_untyped, is_implicit};
 use crate::functions::{decimal, scalar, span};
 
 /// Digits after the point of a parameter that stands beside a numeric.
@@ -47,6 +47,9 @@ impl Operand {
         };
         if untyped {
             return Ok(Operand { expr, data_type: None });
+        }
+        if let Some(data_type) = evident_type(&expr) {
+            return Ok(Operand { expr, data_type: Some(data_type) });
         }
         match expr.get_type(schema)? {
             Arrow::Null => Ok(Operand { expr, data_type: None }),
@@ -75,6 +78,21 @@ impl Operand {
             (Expr::Placeholder(_), numeric @ DataType::Numeric { .. }) => parameter_type(numeric),
             _ => other,
         }
+    }
+}
+
+/// The type of an expression that says it at its root. DataFusion would ask all that is below, at every level again.
+fn evident_type(expr: &Expr) -> Option<DataType> {
+    match expr {
+        Expr::ScalarFunction(call) => {
+            let implementation = call.func.inner();
+            let implementation = implementation.as_ref() as &dyn std::any::Any;
+            let arithmetic = implementation.downcast_ref::<ArithmeticFunction>().map(|function| function.result);
+            arithmetic.or_else(|| implementation.downcast_ref::<CastFunction>().map(|function| function.to))
+        }
+        Expr::BinaryExpr(BinaryExpr { op: Operator::StringConcat, .. }) => Some(DataType::Text),
+        Expr::BinaryExpr(_) => Some(DataType::Boolean),
+        _ => None,
     }
 }
 

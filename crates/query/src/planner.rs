@@ -24,6 +24,7 @@ use datafusion_sql::planner::{PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast;
 use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::parser::Parser;
+use datafusion_sql::sqlparser::tokenizer::Tokenizer;
 use monostable_types::{Column, DataType, Schema};
 
 use crate::analyze::{CheckCoercions, PostgresTypes};
@@ -31,6 +32,7 @@ use crate::cache::PlanCache;
 use crate::catalog::Catalog;
 use crate::check;
 use crate::context::Context;
+use crate::depth::{self, with_stack};
 use crate::error::{self, Error, Result};
 use crate::functions::Functions;
 use crate::lower::relation_of;
@@ -120,11 +122,16 @@ impl Planner {
 
     /// The statements of a text; 42601 if it is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<ast::Statement>> {
-        Parser::new(&PostgreSqlDialect {})
-            .with_recursion_limit(NESTING_MAX)
-            .try_with_sql(sql)
-            .and_then(|mut parser| parser.parse_statements())
-            .map_err(|error| error::syntax(&error))
+        let dialect = PostgreSqlDialect {};
+        let tokens =
+            Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|error| Error::Syntax(error.to_string()))?;
+        depth::check(&tokens)?;
+        names::check(&tokens)?;
+        let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+        with_stack(|| {
+            let mut parser = parser;
+            parser.parse_statements().map_err(|error| error::syntax(&error))
+        })
     }
 
     /// The query that a text consists of, for example the definition of a view.
@@ -138,27 +145,31 @@ impl Planner {
 
     /// Plans a query: parsed to optimised.
     pub fn query(&self, query: &ast::Query, catalog: &Catalog, purpose: Purpose) -> Result<BoundQuery> {
-        let plan = self.bind(query, catalog, purpose)?;
-        let plan = self.analyze(plan)?;
-        let columns = columns(plan.schema())?;
-        let relations = relations(&plan)?;
-        let plan = self.optimize(plan)?;
-        Ok(BoundQuery { plan, columns, relations })
+        with_stack(|| {
+            let plan = self.bind(query, catalog, purpose)?;
+            let plan = self.analyze(plan)?;
+            let columns = columns(plan.schema())?;
+            let relations = relations(&plan)?;
+            let plan = self.optimize(plan)?;
+            Ok(BoundQuery { plan, columns, relations })
+        })
     }
 
     /// Plans a query up to names and structure; types are not settled yet.
     pub fn bind(&self, query: &ast::Query, catalog: &Catalog, purpose: Purpose) -> Result<LogicalPlan> {
-        check::query(query, purpose)?;
-        let mut query = query.clone();
-        names::name_select_items(&mut query);
-        let context = self.context(catalog);
-        let statement = ast::Statement::Query(Box::new(query));
-        Ok(SqlToRel::new(&context).sql_statement_to_plan(statement)?)
+        with_stack(|| {
+            check::query(query, purpose)?;
+            let mut query = query.clone();
+            names::name_select_items(&mut query);
+            let context = self.context(catalog);
+            let statement = ast::Statement::Query(Box::new(query));
+            Ok(SqlToRel::new(&context).sql_statement_to_plan(statement)?)
+        })
     }
 
     /// Settles the types of a bound plan.
     pub fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        Ok(self.analyzer.execute_and_check(plan, &self.options, |_, _| {})?)
+        with_stack(|| Ok(self.analyzer.execute_and_check(plan, &self.options, |_, _| {})?))
     }
 
     /// Rewrites a typed plan into one that is cheaper to maintain and gives the same rows.
@@ -166,17 +177,19 @@ impl Planner {
         let context = OptimizerContext::new_with_config_options(Arc::clone(&self.options))
             .with_skip_failing_rules(false)
             .without_query_execution_start_time();
-        Ok(self.optimizer.optimize(plan, &context, |_, _| {})?)
+        with_stack(|| Ok(self.optimizer.optimize(plan, &context, |_, _| {})?))
     }
 
     /// Binds, types and simplifies an expression over the columns of `schema`, for example one of SET, DEFAULT or RETURNING.
     pub fn expression(&self, expr: &ast::Expr, schema: &DFSchema, catalog: &Catalog) -> Result<Expr> {
-        check::expression(expr)?;
-        let mut expr = expr.clone();
-        names::name_select_items(&mut expr);
-        let context = self.context(catalog);
-        let bound = SqlToRel::new(&context).sql_to_expr(expr, schema, &mut PlannerContext::new())?;
-        self.type_expression(bound, &Arc::new(schema.clone()))
+        with_stack(|| {
+            check::expression(expr)?;
+            let mut expr = expr.clone();
+            names::name_select_items(&mut expr);
+            let context = self.context(catalog);
+            let bound = SqlToRel::new(&context).sql_to_expr(expr, schema, &mut PlannerContext::new())?;
+            self.type_expression(bound, &Arc::new(schema.clone()))
+        })
     }
 
     /// Types and simplifies a bound expression over the columns of `schema`.

@@ -79,7 +79,8 @@ impl Catalog {
         writer.count(views.len())?;
         for view in &views {
             let identity = graph.identity(view.node);
-            let identity = identity.ok_or_else(|| Error::Internal(format!("view \"{}\" is not in the graph", view.name)))?;
+            let identity =
+                identity.ok_or_else(|| Error::Internal(format!("view \"{}\" is not in the graph", view.name)))?;
             writer.text(&view.name)?;
             writer.text(&view.sql)?;
             writer.columns(&view.schema)?;
@@ -102,7 +103,8 @@ struct Writer {
 
 impl Writer {
     fn count(&mut self, count: usize) -> Result<()> {
-        let count = u32::try_from(count).map_err(|_| Error::TooComplex("the catalog has too many entries".to_string()))?;
+        let count =
+            u32::try_from(count).map_err(|_| Error::TooComplex("the catalog has too many entries".to_string()))?;
         self.out.extend(count.to_le_bytes());
         Ok(())
     }
@@ -145,7 +147,8 @@ impl Writer {
                     self.out.push(1);
                     self.text(&default.sql)?;
                     let mut value = Vec::new();
-                    RowCodec::new(&[column.data_type]).encode_values(std::slice::from_ref(&default.value), &mut value)?;
+                    RowCodec::new(&[column.data_type])
+                        .encode_values(std::slice::from_ref(&default.value), &mut value)?;
                     self.bytes(&value)?;
                 }
             }

@@ -61,7 +61,9 @@ pub fn restore(planner: &Planner, bytes: &[u8], recovering: &Graph) -> Result<Re
     let graph = graph.finish();
     let pairs = stored.views.iter().zip(&views);
     let mismatches = pairs
-        .filter_map(|(old, new)| difference(&stored, old, new, &graph).map(|reason| Mismatch { view: old.name.clone(), reason }))
+        .filter_map(|(old, new)| {
+            difference(&stored, old, new, &graph).map(|reason| Mismatch { view: old.name.clone(), reason })
+        })
         .collect();
     catalog.version = stored.version;
     catalog.next_table = stored.next_table.max(catalog.next_table);

@@ -26,6 +26,7 @@ use monostable_view::{Expression, ExpressionError, expression};
 
 pub(crate) use self::identity::SEMANTICS;
 use self::logical::{Connective, Logical};
+use crate::depth::{with_stack, with_stack_for};
 use crate::error::{Error, Result};
 
 /// A SQL expression that crate `view` can evaluate.
@@ -33,6 +34,8 @@ struct Compiled {
     physical: Arc<dyn PhysicalExpr>,
     data_type: DataType,
     identity: Vec<u8>,
+    /// Levels of the tree that is evaluated.
+    depth: usize,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -46,7 +49,8 @@ impl Expression for Compiled {
         if rows.num_rows() == 0 {
             return Ok(arrow_array::new_empty_array(&self.data_type.to_arrow()));
         }
-        let evaluated = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+        let evaluated = with_stack_for(self.depth, || self.physical.evaluate(rows));
+        let evaluated = evaluated.and_then(|value| value.into_array(rows.num_rows()));
         let array = evaluated.map_err(|error| ExpressionError::from(Error::from(error)))?;
         if array.data_type() != &self.data_type.to_arrow() {
             let message = format!("{} gave {} instead of {}", self.physical, array.data_type(), self.data_type);
@@ -86,8 +90,13 @@ pub fn compile_expr(expr: &Expr, schema: &DFSchema) -> Result<monostable_view::E
     };
     let mut encoded = Vec::new();
     identity::encode(expr, schema, &mut encoded)?;
-    let physical = Builder { schema }.build(expr)?;
-    Ok(Arc::new(Compiled { physical, data_type, identity: encoded }))
+    let physical = with_stack(|| Builder { schema }.build(expr))?;
+    let depth = with_stack(|| depth_of(&physical));
+    Ok(Arc::new(Compiled { physical, data_type, identity: encoded, depth }))
+}
+
+fn depth_of(physical: &Physical) -> usize {
+    1 + physical.children().into_iter().map(depth_of).max().unwrap_or(0)
 }
 
 /// Compiles the conjunction of some conditions; `None` if there are none.

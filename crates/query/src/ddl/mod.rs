@@ -15,6 +15,7 @@ use monostable_view::{Graph, NodeId};
 
 pub(crate) use self::view::define as define_view;
 use crate::catalog::{Catalog, Relation};
+use crate::depth::with_stack;
 use crate::error::{Error, Object, Result};
 use crate::names::fold;
 use crate::planner::Planner;
@@ -64,12 +65,12 @@ impl DdlPlan {
 
     /// Applies the statement to a catalog and its graph.
     pub fn apply(&self, planner: &Planner, catalog: &Catalog, graph: &Graph) -> Result<DdlOutcome> {
-        match &self.statement {
+        with_stack(|| match &self.statement {
             Ddl::CreateTable(create) => table::create(create, planner, catalog, graph),
             Ddl::CreateView(create) => view::create(create, planner, catalog, graph),
             Ddl::CreateIndex(create) => table::create_index(create, catalog, graph),
             Ddl::Drop { kind, if_exists, names } => drop(*kind, *if_exists, names, catalog, graph),
-        }
+        })
     }
 
     /// What PostgreSQL answers, for example `CREATE TABLE`.

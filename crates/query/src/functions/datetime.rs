@@ -62,7 +62,7 @@ fn part(field: &str) -> Result<Part> {
         "millisecond" | "milliseconds" => Part::Millisecond,
         "microsecond" | "microseconds" => Part::Microsecond,
         "epoch" => Part::Epoch,
-        _ => return Err(Error::data("22023", format!("unit \"{field}\" not recognized"))),
+        _ => return Err(Error::data("22023", format!("unit \"{}\" not recognized", field.to_ascii_lowercase()))),
     })
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn extract_type(field: &str, from: DataType) -> Result<DataType> {
         other => return Err(Error::UndefinedOperator(format!("function extract(text, {other}) does not exist"))),
     };
     if !exists {
-        return Err(Error::not_supported(format!("unit \"{field}\" of type {from}")));
+        return Err(Error::not_supported(format!("unit \"{}\" of type {from}", field.to_ascii_lowercase())));
     }
     Ok(DataType::Numeric { precision: 38, scale: scale_of(part, from) })
 }

@@ -298,6 +298,10 @@ impl ScalarFunction {
                 }
                 _ => Err(unknown()),
             },
+            // PostgreSQL computes these of a numeric exactly; in double precision only on request.
+            Body::Finite if arguments.iter().any(|found| matches!(found, Some(DataType::Numeric { .. }))) => {
+                Err(unknown())
+            }
             _ => {
                 let overloads = FUNCTIONS
                     .iter()

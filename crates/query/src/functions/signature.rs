@@ -12,7 +12,7 @@ pub(crate) enum Param {
     Is(DataType),
     /// Numeric with any precision and scale; integers are not taken.
     Numeric,
-    /// Any type, which is turned into text.
+    /// Any type but boolean, which is turned into text.
     AsText,
 }
 
@@ -89,6 +89,8 @@ impl Param {
             (Param::Is(wanted), None) => Some(wanted),
             (Param::Numeric, Some(found @ DataType::Numeric { .. })) => Some(found),
             (Param::Numeric, _) => None,
+            // PostgreSQL shows a boolean as one letter here, and converts it to a word elsewhere.
+            (Param::AsText, Some(DataType::Boolean)) => None,
             (Param::AsText, _) => Some(DataType::Text),
         }
     }

@@ -50,7 +50,11 @@ fn call_of(expr: &Expr, schema: &datafusion_common::DFSchema, columns: &mut Vec<
         return Err(Error::Internal(format!("{}() with {} arguments", call.func.name(), call.params.args.len())));
     };
     let argument = match argument {
-        Expr::Literal(value, _) if planned.function == AggregateFunction::Count && !value.is_null() && !call.params.distinct => None,
+        Expr::Literal(value, _)
+            if planned.function == AggregateFunction::Count && !value.is_null() && !call.params.distinct =>
+        {
+            None
+        }
         other => {
             let compiled = compile_expr(other, schema)?;
             if call.params.distinct {

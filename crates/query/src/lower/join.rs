@@ -98,7 +98,12 @@ impl Lowering<'_> {
     }
 
     /// The plan's columns, and behind them the parts of the key that have to be computed.
-    fn with_computed(&mut self, node: NodeId, schema: &DFSchema, computed: Vec<monostable_view::Expr>) -> Result<NodeId> {
+    fn with_computed(
+        &mut self,
+        node: NodeId,
+        schema: &DFSchema,
+        computed: Vec<monostable_view::Expr>,
+    ) -> Result<NodeId> {
         let mut columns = Vec::with_capacity(schema.fields().len() + computed.len());
         for (index, field) in schema.fields().iter().enumerate() {
             columns.push(expression::Column::at(index, type_of(field.data_type())?));
@@ -121,7 +126,8 @@ impl Lowering<'_> {
             arrangements.extend(table.unique.iter().map(|unique| (unique.node, unique.columns.clone())));
         }
         if self.purpose == Purpose::Query {
-            arrangements.extend(self.catalog.indexes_of(relation.name()).map(|index| (index.node, index.columns.clone())));
+            arrangements
+                .extend(self.catalog.indexes_of(relation.name()).map(|index| (index.node, index.columns.clone())));
         }
         let existing = |(node, key)| Existing { node, key, columns: columns.clone(), keys: key_columns.clone() };
         Ok(arrangements.into_iter().map(existing).collect())
@@ -131,7 +137,8 @@ impl Lowering<'_> {
     fn arrange_sides(&mut self, left: &Side, right: &Side, keys: usize) -> Result<(Arranged, Arranged)> {
         let natural: Vec<usize> = (0..keys).collect();
         let orders = left.existing.iter().chain(&right.existing).filter_map(Existing::order);
-        let covers = |side: &Side, order: &Vec<usize>| side.existing.iter().any(|known| known.order().as_ref() == Some(order));
+        let covers =
+            |side: &Side, order: &Vec<usize>| side.existing.iter().any(|known| known.order().as_ref() == Some(order));
         let covered = |order: &Vec<usize>| usize::from(covers(left, order)) + usize::from(covers(right, order));
         let mut best = natural;
         if keys > 0 {
@@ -210,7 +217,8 @@ fn whole_relation(plan: &LogicalPlan) -> Result<Option<(&Relation, Vec<usize>)>>
 /// The columns of a pair of rows, under the names that the join's conditions use.
 fn pair_schema(join: &JoinPlan, left: &Arranged, right: &Arranged) -> Result<DFSchema> {
     let width = left.width + right.width;
-    let unnamed = |index: usize| (None, Arc::new(Field::new(format!("\u{2}{index}"), DataType::Boolean.to_arrow(), true)));
+    let unnamed =
+        |index: usize| (None, Arc::new(Field::new(format!("\u{2}{index}"), DataType::Boolean.to_arrow(), true)));
     let mut fields: Vec<(Option<TableReference>, FieldRef)> = (0..width).map(unnamed).collect();
     for (plan, side, offset) in [(&join.left, left, 0), (&join.right, right, left.width)] {
         for ((qualifier, field), position) in plan.schema().iter().zip(&side.columns) {

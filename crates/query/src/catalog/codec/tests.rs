@@ -30,7 +30,10 @@ fn what_was_written_is_planned_again_to_the_same_operators() {
     let bytes = catalog.encode(&graph).unwrap();
     let restored = restore(&planner, &bytes, &Graph::new()).unwrap();
     assert_eq!(restored.mismatches, []);
-    assert_eq!((restored.catalog.version(), restored.catalog.next_table_id()), (catalog.version(), catalog.next_table_id()));
+    assert_eq!(
+        (restored.catalog.version(), restored.catalog.next_table_id()),
+        (catalog.version(), catalog.next_table_id())
+    );
     assert_eq!(restored.catalog.encode(&restored.graph).unwrap(), bytes);
     for (old, new) in catalog.relations().zip(restored.catalog.relations()) {
         assert_eq!((old.name(), old.schema(), old.key()), (new.name(), new.schema(), new.key()));
@@ -83,7 +86,8 @@ fn the_worked_example_decodes() {
         .take_while(|line| *line != "```")
         .flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace())
         .collect();
-    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
     let stored = decode(&bytes).unwrap();
     assert_eq!((stored.version, stored.next_table, stored.views.len(), stored.indexes.len()), (1, 1, 0, 0));
     let table = &stored.tables[0];
