@@ -105,3 +105,20 @@ SELECT 7 / 2 AS q, -7 / 2 AS negative, 7 % 3 AS r, -7 % 3 AS rn, 7.0 / 2 AS exac
 SELECT round(2.567, 2) AS r, abs(-3) AS a, floor(2.7) AS f, ceil(2.1) AS c;
 ----
 2.57 | 3 | 2 | 3
+
+# An interval literal is read like any other interval: half of a week is days first, and all forms are known.
+SELECT INTERVAL '1.5 weeks', INTERVAL '1-2', INTERVAL '3 4:05:06', INTERVAL 'P1DT2H', INTERVAL '1 day ago', INTERVAL '90' MINUTE;
+----
+'10 days 12:00:00' | '1 year 2 mons' | '3 days 04:05:06' | '1 day 02:00:00' | '-1 days' | 01:30:00
+
+SELECT 1 UNION SELECT 1, 2;
+----
+error 42601
+
+SELECT DISTINCT a FROM (VALUES (1, 2)) AS v (a, b) ORDER BY b;
+----
+error 42P10
+
+SELECT a FROM (VALUES (1)) AS v (a) ORDER BY 2;
+----
+error 42P10
