@@ -1,6 +1,8 @@
 //! CREATE and DROP: what the catalog says afterwards, and what is shared.
 
 use monostable_query::catalog::Relation;
+use monostable_query::explain::ExplainPlan;
+use monostable_types::{DataType, Value};
 
 use crate::database::Database;
 
@@ -113,4 +115,35 @@ fn drops_respect_dependencies() {
     assert_eq!(db.catalog.indexes().count(), 0, "the index went with its view");
     db.define("DROP TABLE o").unwrap();
     assert_eq!(db.version.graph().nodes().count(), 0);
+}
+
+/// EXPLAIN names the operators, whose state they are, and who shares it.
+#[test]
+fn explain_shows_the_graph() {
+    let mut db = Database::with(&[
+        "CREATE TABLE c (id bigint PRIMARY KEY, name text)",
+        "CREATE TABLE o (id bigint PRIMARY KEY, c bigint, n integer)",
+        "CREATE MATERIALIZED VIEW spend AS SELECT c, sum(n) AS s FROM o GROUP BY c",
+    ]);
+    db.insert("o", "(1, 1, 5), (2, 1, 6)");
+    let explain = |sql: &str| -> String {
+        let statement = db.planner.parse(sql).unwrap().remove(0);
+        let plan = ExplainPlan::new(&db.planner, &statement, &db.catalog, db.version.graph()).unwrap().unwrap();
+        let result = plan.execute(&db.catalog, &db.version).unwrap();
+        let column = result.batches[0].column(0);
+        let line = |index| Value::from_array(column.as_ref(), index, DataType::Text).unwrap().to_string();
+        (0..column.len()).map(line).collect::<Vec<_>>().join("\n")
+    };
+    let spend = explain("EXPLAIN spend");
+    for part in
+        ["arrange by [0]", "key (0), 1 entries", "aggregate [sum", "used by materialized view spend", "source 1"]
+    {
+        assert!(spend.contains(part), "{part}: {spend}");
+    }
+    let join = explain("EXPLAIN SELECT name FROM spend JOIN c ON c.id = spend.c ORDER BY name LIMIT 1");
+    for part in ["limit", "sort", "join on 1 key columns", "used by table c", "used by materialized view spend"] {
+        assert!(join.contains(part), "{part}: {join}");
+    }
+    assert!(explain("EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT DISTINCT n FROM o").contains("state: key (0), new"));
+    assert!(db.catalog.relation("v").is_none(), "EXPLAIN creates nothing");
 }
