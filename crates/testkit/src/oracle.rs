@@ -24,7 +24,12 @@ pub struct Incomplete {
 }
 
 fn sorted(rows: &monostable::Rows) -> Result<Vec<Vec<String>>, Error> {
-    let text = |values: Vec<Value>| values.iter().map(|value| if matches!(value, Value::Null) { "NULL".into() } else { format!("'{value}'") }).collect();
+    let text = |values: Vec<Value>| {
+        values
+            .iter()
+            .map(|value| if matches!(value, Value::Null) { "NULL".into() } else { format!("'{value}'") })
+            .collect()
+    };
     let mut rows = rows.iter().map(|row| row.values().map(text)).collect::<Result<Vec<Vec<String>>, Error>>()?;
     rows.sort();
     Ok(rows)

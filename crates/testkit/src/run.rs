@@ -54,7 +54,9 @@ fn datum(value: &Value) -> Datum {
         Value::SmallInt(value) => Datum::integer(i64::from(*value)),
         Value::Integer(value) => Datum::integer(i64::from(*value)),
         Value::BigInt(value) => Datum::integer(*value),
-        Value::Numeric { unscaled, scale } if *scale >= 0 => Datum::Number { unscaled: *unscaled, scale: scale.unsigned_abs().into() },
+        Value::Numeric { unscaled, scale } if *scale >= 0 => {
+            Datum::Number { unscaled: *unscaled, scale: scale.unsigned_abs().into() }
+        }
         Value::Double(value) => Datum::Double(*value),
         other => Datum::Text(other.to_string()),
     }
@@ -115,7 +117,7 @@ impl<'a> Player<'a> {
         if self.ended % 5 == 4 {
             self.db.checkpoint().or_else(|error| self.differs(error.to_string()))?;
         }
-        let disk = if self.ended % 2 == 0 { self.disk.fork_durable() } else { self.disk.fork() };
+        let disk = if self.ended.is_multiple_of(2) { self.disk.fork_durable() } else { self.disk.fork() };
         // The fork is a disk without a past; a crash of the next process must again be judged by what that one synced.
         self.disk = disk;
         self.db = open(&self.disk).or_else(|error| self.differs(format!("open after a crash: {error}")))?;
@@ -123,7 +125,10 @@ impl<'a> Player<'a> {
     }
 
     fn compare(&self, relation: &str, expected: &[Row]) -> Result<(), Disagreement> {
-        let rows = self.db.query(&format!("SELECT * FROM {relation}")).or_else(|error| self.differs(format!("{relation}: {error}")))?;
+        let rows = self
+            .db
+            .query(&format!("SELECT * FROM {relation}"))
+            .or_else(|error| self.differs(format!("{relation}: {error}")))?;
         let mut actual = Vec::with_capacity(rows.len());
         for row in rows.iter() {
             let values = row.values().or_else(|error| self.differs(error.to_string()))?;
@@ -150,14 +155,21 @@ impl<'a> Player<'a> {
     }
 
     /// Runs the statements of a transaction on the engine and on the model; they must agree on each.
-    fn statements(&self, transaction: &Transaction, engine: &mut monostable::Transaction, model: &mut Private) -> Result<(), Disagreement> {
+    fn statements(
+        &self,
+        transaction: &Transaction,
+        engine: &mut monostable::Transaction,
+        model: &mut Private,
+    ) -> Result<(), Disagreement> {
         for operation in &transaction.operations {
             let sql = operation.to_sql(&self.history.tables);
             let result = engine.execute(&sql, &[]);
             match (model.run(operation), result) {
                 (true, Ok(_)) => {}
                 (false, Err(error)) if error.sqlstate() == "23505" => {}
-                (expected, result) => return self.differs(format!("{sql}: expected success {expected}, got {result:?}")),
+                (expected, result) => {
+                    return self.differs(format!("{sql}: expected success {expected}, got {result:?}"));
+                }
             }
             self.own_writes(operation, engine, model)?;
         }
@@ -165,20 +177,31 @@ impl<'a> Player<'a> {
     }
 
     /// A transaction sees its own writes, in the table and in the views.
-    fn own_writes(&self, operation: &Operation, engine: &mut monostable::Transaction, model: &Private) -> Result<(), Disagreement> {
-        let (Operation::Insert { table, .. } | Operation::Delete { table, .. } | Operation::Update { table, .. }) = operation;
+    fn own_writes(
+        &self,
+        operation: &Operation,
+        engine: &mut monostable::Transaction,
+        model: &Private,
+    ) -> Result<(), Disagreement> {
+        let (Operation::Insert { table, .. } | Operation::Delete { table, .. } | Operation::Update { table, .. }) =
+            operation;
         let count = |sql: String, engine: &mut monostable::Transaction| -> Result<usize, Disagreement> {
             engine.query(&sql, &[]).map(|rows| rows.len()).or_else(|error| self.differs(format!("{sql}: {error}")))
         };
         let rows = count(format!("SELECT * FROM {}", self.history.tables[*table].name), engine)?;
         if rows != model.state().rows(*table).len() {
-            return self.differs(format!("a transaction sees {rows} rows of its own in {}", self.history.tables[*table].name));
+            return self
+                .differs(format!("a transaction sees {rows} rows of its own in {}", self.history.tables[*table].name));
         }
-        if self.has_views && self.ended % 4 == 0 {
+        if self.has_views && self.ended.is_multiple_of(4) {
             for (view, expected) in self.history.views.iter().zip(evaluate_views(self.history, model.state())) {
                 let rows = count(format!("SELECT * FROM {}", view.name), engine)?;
                 if rows != expected.len() {
-                    return self.differs(format!("a transaction sees {rows} rows in {}, not {}", view.name, expected.len()));
+                    return self.differs(format!(
+                        "a transaction sees {rows} rows in {}, not {}",
+                        view.name,
+                        expected.len()
+                    ));
                 }
             }
         }
@@ -186,7 +209,14 @@ impl<'a> Player<'a> {
     }
 
     /// Ends a transaction; it must lose exactly if it wrote what `winner` wrote.
-    fn end(&self, end: End, engine: monostable::Transaction, model: &Private, winner: Option<&Private>, committed: &mut State) -> Result<bool, Disagreement> {
+    fn end(
+        &self,
+        end: End,
+        engine: monostable::Transaction,
+        model: &Private,
+        winner: Option<&Private>,
+        committed: &mut State,
+    ) -> Result<bool, Disagreement> {
         if end == End::Rollback {
             engine.rollback();
             return Ok(false);

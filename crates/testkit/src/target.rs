@@ -22,7 +22,10 @@ impl Target for Engine {
     }
 
     fn run(&mut self, sql: &str) -> Answer {
-        let failed = |error: monostable::Error| Answer::Error { sqlstate: error.sqlstate().to_string(), message: error.to_string() };
+        let failed = |error: monostable::Error| Answer::Error {
+            sqlstate: error.sqlstate().to_string(),
+            message: error.to_string(),
+        };
         let outcomes = match self.session.execute(sql) {
             Ok(outcomes) => outcomes,
             Err(error) => return failed(error),
