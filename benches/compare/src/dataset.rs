@@ -60,7 +60,11 @@ impl Dataset {
     }
 
     pub fn order(&mut self) -> Order {
-        let order = Order { id: self.next_id, customer: self.random.below(self.customers as u64) as i64, cents: self.random.below(100_000) as i64 };
+        let order = Order {
+            id: self.next_id,
+            customer: self.random.below(self.customers as u64) as i64,
+            cents: self.random.below(100_000) as i64,
+        };
         self.next_id += 1;
         self.live.push(order);
         order

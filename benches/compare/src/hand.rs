@@ -68,7 +68,8 @@ impl ByHand {
 
     /// `(customer, count, cents)`, sorted.
     pub fn per_customer(&self) -> Vec<(i64, i64, i64)> {
-        let mut rows: Vec<_> = self.per_customer.iter().map(|(customer, (count, cents))| (*customer, *count, *cents)).collect();
+        let mut rows: Vec<_> =
+            self.per_customer.iter().map(|(customer, (count, cents))| (*customer, *count, *cents)).collect();
         rows.sort_unstable();
         rows
     }
@@ -77,7 +78,8 @@ impl ByHand {
     pub fn regions(&self) -> Vec<(String, i64, i64, i64)> {
         let live = self.regions.iter().filter(|(_, region)| region.count > 0);
         let most = |region: &Region| region.amounts.last_key_value().map_or(0, |(cents, _)| *cents);
-        let mut rows: Vec<_> = live.map(|(name, region)| (name.to_string(), region.cents, region.count, most(region))).collect();
+        let mut rows: Vec<_> =
+            live.map(|(name, region)| (name.to_string(), region.cents, region.count, most(region))).collect();
         rows.sort_unstable();
         rows
     }

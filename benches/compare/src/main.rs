@@ -3,6 +3,8 @@
 //! An absolute time says little on a shared machine, so every figure stands beside a peer's of the same run. Contenders are verified to
 //! end with the same contents before their figures are printed.
 
+#![deny(unsafe_op_in_unsafe_fn)]
+
 mod dataset;
 mod hand;
 mod reads;

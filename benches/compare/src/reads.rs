@@ -5,9 +5,9 @@
 
 use crate::dataset::Random;
 use crate::report::{OURS, Report};
+use hdrhistogram::Histogram;
 use heed::types::Bytes;
 use heed::{Database as Lmdb, EnvOpenOptions};
-use hdrhistogram::Histogram;
 use monostable::{Database, params};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -24,7 +24,13 @@ fn row(index: u64) -> String {
 }
 
 /// Times `read` over all keys; each alone, then all together.
-fn measure(report: &mut Report, case: &str, contender: &'static str, keys: &[String], mut read: impl FnMut(&str) -> bool) -> Result<(), Failure> {
+fn measure(
+    report: &mut Report,
+    case: &str,
+    contender: &'static str,
+    keys: &[String],
+    mut read: impl FnMut(&str) -> bool,
+) -> Result<(), Failure> {
     let mut histogram = Histogram::<u64>::new(3)?;
     for key in &keys[..keys.len() / 4] {
         assert!(read(key), "{contender} has no {key}");
@@ -41,7 +47,14 @@ fn measure(report: &mut Report, case: &str, contender: &'static str, keys: &[Str
     let mean = start.elapsed().as_nanos() as f64 / keys.len() as f64;
     report.add("W2", &format!("{case} mean"), contender, "ns", false, vec![mean]);
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-        report.add("W2", &format!("{case} {name}"), contender, "ns", false, vec![histogram.value_at_quantile(quantile) as f64]);
+        report.add(
+            "W2",
+            &format!("{case} {name}"),
+            contender,
+            "ns",
+            false,
+            vec![histogram.value_at_quantile(quantile) as f64],
+        );
     }
     Ok(())
 }
@@ -53,7 +66,9 @@ pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
     let keys: Vec<String> = (0..400_000).map(|_| key(random.below(rows))).collect();
 
     let map: HashMap<String, String> = (0..rows).map(|index| (key(index), row(index))).collect();
-    measure(report, &case, "HashMap", &keys, |key| map.get(key).is_some_and(|row| black_box(row.as_bytes()[0]) > 0))?;
+    measure(report, &case, "floor: HashMap", &keys, |key| {
+        map.get(key).is_some_and(|row| black_box(row.as_bytes()[0]) > 0)
+    })?;
 
     let directory = tempfile::tempdir()?;
     // SAFETY: the directory is this process's own and nobody else opens it.
@@ -65,10 +80,14 @@ pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
     }
     write.commit()?;
     let read = env.read_txn()?;
-    measure(report, &case, "LMDB (one transaction)", &keys, |key| lmdb.get(&read, key.as_bytes()).is_ok_and(|row| row.is_some_and(|row| black_box(row[0]) > 0)))?;
+    measure(report, &case, "LMDB (one transaction)", &keys, |key| {
+        lmdb.get(&read, key.as_bytes()).is_ok_and(|row| row.is_some_and(|row| black_box(row[0]) > 0))
+    })?;
     drop(read);
     measure(report, &case, "LMDB", &keys, |key| {
-        env.read_txn().is_ok_and(|read| lmdb.get(&read, key.as_bytes()).is_ok_and(|row| row.is_some_and(|row| black_box(row[0]) > 0)))
+        env.read_txn().is_ok_and(|read| {
+            lmdb.get(&read, key.as_bytes()).is_ok_and(|row| row.is_some_and(|row| black_box(row[0]) > 0))
+        })
     })?;
 
     eprintln!("W2: loading {rows} rows");
@@ -99,6 +118,13 @@ pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
         let start = Instant::now();
         clock.record(black_box(start).elapsed().as_nanos() as u64)?;
     }
-    report.add("W2", &format!("{case} p50"), "limit: the clock", "ns", false, vec![clock.value_at_quantile(0.5) as f64]);
+    report.add(
+        "W2",
+        &format!("{case} p50"),
+        "limit: the clock",
+        "ns",
+        false,
+        vec![clock.value_at_quantile(0.5) as f64],
+    );
     Ok(())
 }

@@ -27,19 +27,39 @@ impl Report {
     }
 
     /// Adds a figure: the median of `runs`.
-    pub fn add(&mut self, workload: &'static str, case: &str, contender: &'static str, unit: &'static str, higher_is_better: bool, mut runs: Vec<f64>) {
+    pub fn add(
+        &mut self,
+        workload: &'static str,
+        case: &str,
+        contender: &'static str,
+        unit: &'static str,
+        higher_is_better: bool,
+        mut runs: Vec<f64>,
+    ) {
         runs.sort_by(f64::total_cmp);
         let Some((&least, &greatest)) = runs.first().zip(runs.last()) else { return };
         let figure = runs[runs.len() / 2];
-        self.figures.push(Figure { workload, case: case.to_string(), contender, figure, unit, higher_is_better, spread: (least, greatest) });
+        self.figures.push(Figure {
+            workload,
+            case: case.to_string(),
+            contender,
+            figure,
+            unit,
+            higher_is_better,
+            spread: (least, greatest),
+        });
     }
 
-    /// Ours against the best of the others in the same case; above 1 when we are ahead. Limits of the machine and floors are no peers.
+    /// Ours against the best of the peers in the same case; above 1 when we are ahead. Limits of the machine, and floors that keep no promise
+    /// (maps by hand), are no peers.
     fn ratio(&self, ours: &Figure) -> Option<f64> {
         if !ours.contender.starts_with(OURS) {
             return None;
         }
-        let is_peer = |f: &&Figure| f.workload == ours.workload && f.case == ours.case && f.unit == ours.unit && !f.contender.starts_with(OURS) && !f.contender.starts_with("limit");
+        let is_peer = |f: &&Figure| {
+            let same = f.workload == ours.workload && f.case == ours.case && f.unit == ours.unit;
+            same && ![OURS, "limit", "floor"].iter().any(|prefix| f.contender.starts_with(prefix))
+        };
         let peers = self.figures.iter().filter(is_peer).map(|f| f.figure);
         if ours.higher_is_better {
             peers.reduce(f64::max).map(|best| ours.figure / best)
@@ -50,7 +70,10 @@ impl Report {
 
     pub fn print(&self) {
         if !self.json {
-            println!("{:<4} {:<34} {:<22} {:>14} {:<11} {:>8}  spread", "", "case", "contender", "figure", "unit", "ratio");
+            println!(
+                "{:<4} {:<34} {:<22} {:>14} {:<11} {:>8}  spread",
+                "", "case", "contender", "figure", "unit", "ratio"
+            );
         }
         for figure in &self.figures {
             let ratio = self.ratio(figure);

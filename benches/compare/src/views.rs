@@ -80,7 +80,9 @@ impl Ours {
             match *change {
                 Change::Insert(order) => insert(&mut txn, order)?,
                 Change::Delete(order) => txn.execute("DELETE FROM orders WHERE id = $1", &params![order.id])?,
-                Change::Update(_, after) => txn.execute("UPDATE orders SET cents = $2 WHERE id = $1", &params![after.id, after.cents])?,
+                Change::Update(_, after) => {
+                    txn.execute("UPDATE orders SET cents = $2 WHERE id = $1", &params![after.id, after.cents])?
+                }
             };
         }
         txn.commit()?;
@@ -90,7 +92,10 @@ impl Ours {
     fn integers(&self, sql: &str) -> Result<Vec<Vec<i64>>, Failure> {
         let rows = self.db.query(sql)?;
         let number = |value: &Value| value.to_string().parse().unwrap_or_default();
-        let mut rows = rows.iter().map(|row| Ok(row.values()?.iter().map(number).collect())).collect::<Result<Vec<Vec<i64>>, Failure>>()?;
+        let mut rows = rows
+            .iter()
+            .map(|row| Ok(row.values()?.iter().map(number).collect()))
+            .collect::<Result<Vec<Vec<i64>>, Failure>>()?;
         rows.sort_unstable();
         Ok(rows)
     }
@@ -163,9 +168,14 @@ pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
             ours.push(timed(&batches, |batch| volatile.apply(batch))?);
             ours_durable.push(timed(&batches, |batch| durable.apply(batch))?);
             limits.push(raw_syncs(0.3)? * batch as f64);
-            eprintln!("W1 {case}: by hand {:.0}, ours {:.0}, ours durable {:.0}", by_hand[by_hand.len() - 1], ours[ours.len() - 1], ours_durable[ours_durable.len() - 1]);
+            eprintln!(
+                "W1 {case}: by hand {:.0}, ours {:.0}, ours durable {:.0}",
+                by_hand[by_hand.len() - 1],
+                ours[ours.len() - 1],
+                ours_durable[ours_durable.len() - 1]
+            );
         }
-        report.add("W1", &case, "by hand", "changes/s", true, by_hand);
+        report.add("W1", &case, "floor: by hand", "changes/s", true, by_hand);
         report.add("W1", &case, OURS, "changes/s", true, ours);
         report.add("W1", &case, "limit: fdatasync", "changes/s", true, limits);
         report.add("W1", &case, "monostable durable", "changes/s", true, ours_durable);
