@@ -229,7 +229,7 @@ fn a_killed_process_loses_nothing_it_acknowledged() {
     let kills = setting("KILLS", 6);
     for round in 0..kills {
         let writer = Writer::start(&path);
-        if random.next() % 4 == 0 {
+        if random.next().is_multiple_of(4) {
             // While it starts or recovers.
             std::thread::sleep(Duration::from_millis(random.next() % 60));
         } else {

@@ -283,13 +283,13 @@ pub(crate) fn torn(
 ) -> BTreeMap<String, Vec<u8>> {
     const SECTOR_BYTES: usize = 512;
     let mut random = Random(seed);
-    let names = if random.next() % 2 == 0 { current } else { durable };
+    let names = if random.next().is_multiple_of(2) { current } else { durable };
     let mut files = names.clone();
     for (name, bytes) in &mut files {
         let (Some(new), Some(old)) = (current.get(name), durable.get(name)) else { continue };
-        bytes.clone_from(if random.next() % 2 == 0 { new } else { old });
+        bytes.clone_from(if random.next().is_multiple_of(2) { new } else { old });
         for (sector, bytes) in bytes.chunks_mut(SECTOR_BYTES).enumerate() {
-            let side = if random.next() % 2 == 0 { new } else { old };
+            let side = if random.next().is_multiple_of(2) { new } else { old };
             for (offset, byte) in bytes.iter_mut().enumerate() {
                 *byte = side.get(sector * SECTOR_BYTES + offset).copied().unwrap_or(0);
             }
