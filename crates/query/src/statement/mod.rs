@@ -23,6 +23,7 @@ pub use self::transaction::TransactionControl;
 use crate::catalog::Catalog;
 use crate::copy::{Copy, CopyPlan};
 use crate::ddl::DdlPlan;
+use crate::depth::with_stack;
 use crate::dml::DmlPlan;
 use crate::error::{Error, Result};
 use crate::explain::{ExplainPlan, ShowPlan};
@@ -55,14 +56,19 @@ impl Planner {
         if let Some(known) = self.cache().get(sql, catalog.version()) {
             return Ok(known);
         }
+        // Dropping the syntax tree recurses as deeply as parsing it did, so all of it happens on the same stack.
+        let prepared = Arc::new(with_stack(|| self.prepare_new(sql, catalog, graph))?);
+        self.cache().insert(sql, catalog.version(), Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    fn prepare_new(&self, sql: &str, catalog: &Catalog, graph: &Graph) -> Result<Prepared> {
         let statements = self.parse(sql)?;
         let [statement] = statements.as_slice() else {
             let count = statements.len();
             return Err(Error::Syntax(format!("one statement was expected, the text has {count}")));
         };
-        let prepared = Arc::new(self.plan(statement, catalog, graph)?);
-        self.cache().insert(sql, catalog.version(), Arc::clone(&prepared));
-        Ok(prepared)
+        self.plan(statement, catalog, graph)
     }
 
     fn plan(&self, statement: &ast::Statement, catalog: &Catalog, graph: &Graph) -> Result<Prepared> {
