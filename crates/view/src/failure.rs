@@ -51,7 +51,8 @@ impl Failure {
             Failure::Storage(Error::WeightOverflow) => OUT_OF_RANGE,
             Failure::Storage(Error::EntryTooLarge { .. } | Error::BatchTooLarge { .. }) => "54000",
             Failure::Storage(Error::Corruption { .. }) => "XX001",
-            Failure::Storage(Error::Storage(_)) => "58030",
+            Failure::Storage(Error::Storage(monostable_vfs::Error::NoSpace { .. })) => "53100",
+            Failure::Storage(Error::Storage(_) | Error::Poisoned) => "58030",
             Failure::Inconsistent(_) | Failure::Storage(_) => INTERNAL,
         }
     }
