@@ -63,7 +63,7 @@ fn statements(first: usize, lines: &[&str]) -> Vec<Statement> {
             let statement = found.last_mut().filter(|_| sql.is_none());
             let expected = text.trim_start_matches("-- ").to_owned();
             statement.unwrap_or_else(|| panic!("line {number}: an error of nothing")).expected.push(expected);
-        } else if !text.is_empty() && !(text.starts_with("--") && sql.is_none()) {
+        } else if !text.is_empty() && (sql.is_some() || !text.starts_with("--")) {
             let (line, mut text_so_far) = sql.take().unwrap_or((number, String::new()));
             text_so_far.push_str(&format!("{text}\n"));
             if text.ends_with(';') {

@@ -7,6 +7,7 @@
 
 mod dataset;
 mod hand;
+mod opens;
 mod reads;
 mod report;
 mod views;
@@ -20,6 +21,8 @@ enum Workload {
     W1,
     /// Point reads by key on a view.
     W2,
+    /// Opening, and the first reads after it.
+    W4,
 }
 
 #[derive(Debug, Parser)]
@@ -44,6 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if runs(Workload::W2) {
         reads::run(&mut report, arguments.quick)?;
+    }
+    if runs(Workload::W4) {
+        opens::run(&mut report, arguments.quick)?;
     }
     report.print();
     Ok(())
