@@ -247,7 +247,7 @@ mod tests {
         let mut target = Fixed(vec![rows(), Answer::Error { sqlstate: "42P01".into(), message: "no".into() }]);
         let (differences, _) = run(SCRIPT, &mut target);
         assert_eq!(differences.len(), 1);
-        assert_eq!(differences[0].line, 12);
+        assert_eq!(differences[0].line, 13);
         assert_eq!(differences[0].actual, ["error 42P01"]);
     }
 

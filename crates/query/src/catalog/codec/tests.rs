@@ -1,3 +1,5 @@
+//! The catalog's bytes: the worked example, round trips, and every truncation and flipped byte.
+
 use monostable_view::Graph;
 
 use super::*;
