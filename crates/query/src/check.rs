@@ -124,6 +124,9 @@ impl Check {
             Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => refuse("LIKE ANY"),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, format: None, .. } => Ok(()),
             Expr::Cast { .. } => refuse("TRY_CAST or SAFE_CAST"),
+            Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) if is_and_or_or(right) => {
+                refuse("IS DISTINCT FROM before AND or OR without parentheses around it")
+            }
             Expr::BinaryOp { op, .. } => operator(op),
             Expr::UnaryOp {
                 op: ast::UnaryOperator::Plus | ast::UnaryOperator::Minus | ast::UnaryOperator::Not,
@@ -303,6 +306,11 @@ fn table_factor(factor: &TableFactor) -> Result<()> {
         TableFactor::UNNEST { .. } => refuse("UNNEST"),
         other => refuse(format!("{} in FROM", excerpt(&other.to_string()))),
     }
+}
+
+/// The parser takes all that follows IS DISTINCT FROM for its right side, where PostgreSQL ends it at AND and OR.
+fn is_and_or_or(right: &Expr) -> bool {
+    matches!(right, Expr::BinaryOp { op: ast::BinaryOperator::And | ast::BinaryOperator::Or, .. })
 }
 
 fn operator(op: &BinaryOperator) -> Result<()> {
