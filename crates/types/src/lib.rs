@@ -23,7 +23,7 @@ mod value;
 mod weight;
 
 pub use civil::Civil;
-pub use codec::{CodecError, Order, RowCodec, Rows, prefix_successor};
+pub use codec::{CodecError, Number, Order, Picker, RowCodec, Rows, is_null_piece, number, prefix_successor};
 pub use data_type::{DataType, NUMERIC_PRECISION_MAX};
 pub use epoch::{Epoch, Lsn};
 pub use error::{Error, Result};

@@ -143,11 +143,12 @@ impl GraphBuilder {
         if filter.is_none() && project.is_none() {
             return Ok(input);
         }
+        let columns = input_row.len();
         let row = match &project {
             None => input_row,
             Some(project) => RowType::new(&project.iter().map(|expression| expression.data_type()).collect::<Vec<_>>()),
         };
-        Ok(self.inner.intern(Operator::Map(Map { filter, project }), vec![input], row))
+        Ok(self.inner.intern(Operator::Map(Map::new(filter, project, columns)), vec![input], row))
     }
 
     /// The given columns of the input, in the given order.

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema as ArrowSchema, SchemaRef};
-use monostable_types::{DataType, RowCodec, Rows};
+use monostable_types::{DataType, Picker, RowCodec, Rows};
 
+use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::key::KeyExtent;
 
@@ -23,6 +24,7 @@ use crate::key::KeyExtent;
 pub struct RowType {
     types: Box<[DataType]>,
     arrow: SchemaRef,
+    codec: Arc<RowCodec>,
 }
 
 impl RowType {
@@ -30,7 +32,8 @@ impl RowType {
     pub fn new(types: &[DataType]) -> Arc<RowType> {
         let field = |(index, data_type): (usize, &DataType)| Field::new(index.to_string(), data_type.to_arrow(), true);
         let fields: Vec<Field> = types.iter().enumerate().map(field).collect();
-        Arc::new(RowType { types: types.into(), arrow: Arc::new(ArrowSchema::new(fields)) })
+        let codec = Arc::new(RowCodec::new(types));
+        Arc::new(RowType { types: types.into(), arrow: Arc::new(ArrowSchema::new(fields)), codec })
     }
 
     /// The types, in order.
@@ -51,6 +54,11 @@ impl RowType {
     /// The Arrow schema: columns are named by their position, and all are nullable.
     pub fn arrow(&self) -> &SchemaRef {
         &self.arrow
+    }
+
+    /// The codec of rows of this type, in logical order: the encoded form of a [`Delta`](crate::Delta).
+    pub fn codec(&self) -> &Arc<RowCodec> {
+        &self.codec
     }
 
     /// A record batch of `rows` rows of this type. The number is needed because a row may have no columns.
@@ -74,6 +82,9 @@ pub struct Layout {
     row: Arc<RowType>,
     order: Arc<[usize]>,
     position: Arc<[usize]>,
+    /// From logical rows to entries, and back.
+    to_entry: Arc<Picker>,
+    to_logical: Arc<Picker>,
     key: usize,
     codec: Arc<RowCodec>,
 }
@@ -89,7 +100,15 @@ impl Layout {
             position[column] = at;
         }
         let types: Vec<DataType> = order.iter().map(|&column| row.types()[column]).collect();
-        Layout { row, order, position: position.into(), key: key.len(), codec: Arc::new(RowCodec::new(&types)) }
+        Layout {
+            to_entry: Arc::new(Picker::new(&order, row.len())),
+            to_logical: Arc::new(Picker::new(&position, row.len())),
+            row,
+            order,
+            position: position.into(),
+            key: key.len(),
+            codec: Arc::new(RowCodec::new(&types)),
+        }
     }
 
     /// The type of the rows, in logical order.
@@ -128,6 +147,43 @@ impl Layout {
         }
         let columns: Vec<ArrayRef> = self.order.iter().map(|&column| Arc::clone(rows.column(column))).collect();
         Ok(self.codec.encode_columns(&columns, out)?)
+    }
+
+    /// Appends the entries of a delta's rows, one per row and in their order.
+    pub fn arrange(&self, delta: &Delta, out: &mut Rows) -> Result<(), Failure> {
+        match delta.encoded_rows() {
+            Some(rows) if self.to_entry.is_whole() => out.extend(rows),
+            Some(rows) => self.pick(&self.to_entry, self.row.codec(), rows.iter(), out)?,
+            // Encoding from columns in the entries' order costs no more than in the logical one.
+            None => self.encode(delta.columns()?, out)?,
+        }
+        Ok(())
+    }
+
+    /// Encoded logical rows from entries, one per entry and in their order.
+    pub(crate) fn logical<'a>(&self, entries: impl Iterator<Item = &'a [u8]>) -> Result<Rows, Failure> {
+        let mut rows = Rows::default();
+        self.pick(&self.to_logical, &self.codec, entries, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// Appends the logical row of an entry to `out`.
+    pub(crate) fn put_logical(&self, entry: &[u8], scratch: &mut Vec<u32>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        Ok(self.to_logical.pick(&self.codec, entry, scratch, out)?)
+    }
+
+    fn pick<'a>(
+        &self,
+        picker: &Picker,
+        codec: &RowCodec,
+        rows: impl Iterator<Item = &'a [u8]>,
+        out: &mut Rows,
+    ) -> Result<(), Failure> {
+        let mut scratch = Vec::new();
+        for row in rows {
+            out.push_with(|bytes| picker.pick(codec, row, &mut scratch, bytes))?;
+        }
+        Ok(())
     }
 
     /// Logical rows from entries, one per entry and in their order.

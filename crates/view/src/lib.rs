@@ -51,6 +51,7 @@ mod manifest;
 mod merge;
 pub mod operators;
 pub mod policy;
+mod predicate;
 mod run;
 #[cfg(test)]
 mod samples;
@@ -75,6 +76,7 @@ pub use key::KeyExtent;
 pub use layout::{Layout, RowType};
 pub use merge::{FileMerge, MemoryMerge, Progress, Replacement};
 pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator};
+pub use predicate::Conjunct;
 pub use spine::{Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
 pub use step::{Scope, Step, StepError, step};
 pub use store::{

@@ -227,7 +227,7 @@ impl TableTarget {
     /// The change that takes `removed` out and puts `added` in.
     pub(crate) fn delta(&self, removed: &RecordBatch, added: &RecordBatch) -> Result<Delta> {
         if removed.num_rows() == 0 {
-            return Ok(Delta::inserts(added.clone()));
+            return Ok(Delta::inserts(&self.row, added.clone()));
         }
         let mut weights = vec![Weight::MINUS_ONE; removed.num_rows()];
         weights.resize(removed.num_rows() + added.num_rows(), Weight::ONE);
@@ -236,7 +236,7 @@ impl TableTarget {
         } else {
             concat_batches(self.row.arrow(), [removed, added])?
         };
-        Ok(Delta::new(rows, weights))
+        Ok(Delta::new(&self.row, rows, weights))
     }
 
     /// No rows of this table.

@@ -257,5 +257,6 @@ fn evaluated(version: &Version, graph: &Graph, node: NodeId) -> Result<Vec<Chunk
     if deltas.iter().any(|delta| delta.weights().iter().any(|weight| *weight <= Weight::ZERO)) {
         deltas = Delta::concat(&deltas)?.map(|all| all.consolidate()).transpose()?.into_iter().collect();
     }
-    Ok(deltas.iter().map(|delta| Chunk { rows: delta.rows().clone(), weights: delta.weights().to_vec() }).collect())
+    let chunk = |delta: &Delta| Ok(Chunk { rows: delta.columns()?.clone(), weights: delta.weights().to_vec() });
+    deltas.iter().map(chunk).collect()
 }
