@@ -26,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use crossbeam::channel::{Receiver, SendTimeoutError, Sender, bounded};
-use monostable_query::Catalog;
+use monostable_query::{Catalog, ConflictKey};
 use monostable_types::{Epoch, Lsn, Weight};
 use monostable_view::{Delta, Failure, Graph, NodeId, Scope, StepError, TableId, Version, step};
 use monostable_wal::Wal;
@@ -247,14 +247,17 @@ impl Pipeline {
     /// Refuses what cannot commit, and splits the rest into one group without conflicts and those that come after it.
     fn certify(&self, head: &Head, tickets: Vec<Arc<Ticket>>) -> (Vec<Arc<Ticket>>, Vec<Arc<Ticket>>) {
         let (mut group, mut deferred) = (Vec::new(), Vec::new());
-        let mut keys: HashSet<&[u8]> = HashSet::new();
+        let mut keys: HashSet<ConflictKey> = HashSet::new();
+        let alone = tickets.len() == 1;
         for ticket in &tickets {
             if let Err(refusal) = self.certify_one(head, &ticket.request) {
                 ticket.finish(Err(refusal));
-            } else if ticket.request.keys.iter().any(|key| keys.contains(key.as_slice())) {
+            } else if alone {
+                group.push(Arc::clone(ticket));
+            } else if ticket.request.keys.iter().any(|key| keys.contains(key)) {
                 deferred.push(Arc::clone(ticket));
             } else {
-                keys.extend(ticket.request.keys.iter().map(Vec::as_slice));
+                keys.extend(&ticket.request.keys);
                 group.push(Arc::clone(ticket));
             }
         }
@@ -332,7 +335,7 @@ impl Pipeline {
         };
         let state = Arc::new(State { version: state.version.at(epoch, end), catalog: state.catalog });
         head.state = Arc::clone(&state);
-        head.certifier.record(state.epoch(), group.iter().flat_map(|ticket| ticket.request.keys.iter().cloned()));
+        head.certifier.record(state.epoch(), group.iter().flat_map(|ticket| ticket.request.keys.iter().copied()));
         if !head.feeds.is_empty() {
             let group = GroupChanges { epoch, end, deltas };
             head.feeds.retain(|feed| feed.push(&group));

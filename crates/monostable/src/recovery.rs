@@ -18,7 +18,7 @@ use monostable_query::{Catalog, Planner};
 use monostable_types::{Lsn, Rows, Weight};
 use monostable_vfs::{Lock, OsStorage, Storage};
 use monostable_view::{
-    Build, Delta, Graph, Identity, NodeId, Recovered, Scope, Store, StoreOptions, TableId, Version, step,
+    Build, Delta, Graph, Identity, NodeId, Recovered, RowType, Scope, Store, StoreOptions, TableId, Version, step,
 };
 use monostable_wal::{Wal, WalOptions};
 use parking_lot::Mutex;

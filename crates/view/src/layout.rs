@@ -167,8 +167,8 @@ impl Layout {
         Ok(rows)
     }
 
-    /// Appends the logical row of an entry to `out`.
-    pub(crate) fn put_logical(&self, entry: &[u8], scratch: &mut Vec<u32>, out: &mut Vec<u8>) -> Result<(), Failure> {
+    /// Appends the encoded logical row of an entry to `out`. `scratch` is overwritten.
+    pub fn put_logical(&self, entry: &[u8], scratch: &mut Vec<u32>, out: &mut Vec<u8>) -> Result<(), Failure> {
         Ok(self.to_logical.pick(&self.codec, entry, scratch, out)?)
     }
 

@@ -71,6 +71,7 @@ pub use evaluate::{Evaluation, Sink, evaluate};
 pub use expression::{Expr, Expression, ExpressionError};
 pub use failure::Failure;
 pub use graph::{Graph, Node, NodeId, TableId};
+pub use hash::key_hash;
 pub use identity::Identity;
 pub use key::KeyExtent;
 pub use layout::{Layout, RowType};

@@ -200,8 +200,10 @@ impl Spine {
 
     /// The weight of an entry, zero when it is absent.
     pub fn contains_weight(&self, entry: &[u8]) -> Result<Weight> {
-        if let KeyExtent::Whole = self.inner.extent {
-            return Ok(self.get(entry)?.map_or(Weight::ZERO, |(_, weight)| weight));
+        match self.hit(self.inner.extent.key(entry)?)? {
+            Hit::Nothing => return Ok(Weight::ZERO),
+            Hit::One(found, weight) => return Ok(if found == entry { weight } else { Weight::ZERO }),
+            Hit::Several => {}
         }
         let mut sum = Weight::ZERO;
         for run in self.runs() {

@@ -1,13 +1,13 @@
 //! `Contributions`: what the changed rows of one step add to each group, before it meets the groups' state.
 //!
-//! A row finds its group by the encoding of its leading columns, in an open-addressed table of group numbers; then each
+//! A row finds its group by the encoding of its leading columns, which is numbered; then each
 //! accumulator takes the number in its argument's piece of the row. Groups are kept in the order of their first row, and
 //! sorted once when they are read.
 //!
 //! Cost: one hash lookup per row, one addition per row and accumulator; nothing is allocated per row.
 
 use arrow_buffer::i256;
-use monostable_types::{DataType, Number, Rows, Weight, number};
+use monostable_types::{DataType, Interner, Number, Weight, number};
 
 use crate::batch::sorted_order;
 use crate::delta::Delta;
@@ -16,16 +16,10 @@ use crate::hash::key_hash;
 use crate::operators::aggregate::Slot;
 use crate::operators::aggregate::accumulator::{Accumulator, overflow};
 
-/// Slots of the smallest table. A power of two, as every table's.
-const SLOTS_MIN: usize = 16;
-
 /// What changed rows add to each group.
 #[derive(Debug, Default)]
 pub(crate) struct Contributions {
-    /// Group numbers plus one, 0 where free; a power of two of them, at most half of them used.
-    slots: Vec<u32>,
-    hashes: Vec<u64>,
-    groups: Rows,
+    groups: Interner,
     rows: Vec<i64>,
     /// One per group and accumulator, group by group.
     accumulators: Vec<Accumulator>,
@@ -47,10 +41,10 @@ impl Contributions {
 
     /// What is added to each group, in ascending order of groups. `accumulators` is how many each group has.
     pub(crate) fn sorted(&self, accumulators: usize) -> impl Iterator<Item = Contribution<'_>> {
-        sorted_order(&self.groups).into_iter().map(move |at| {
+        sorted_order(self.groups.strings()).into_iter().map(move |at| {
             let at = at as usize;
             Contribution {
-                group: self.groups.row(at),
+                group: self.groups.strings().row(at),
                 rows: self.rows[at],
                 accumulators: &self.accumulators[at * accumulators..(at + 1) * accumulators],
             }
@@ -66,7 +60,7 @@ impl Contributions {
         let mut ends = std::mem::take(&mut self.scratch);
         for (row, weight) in delta.rows()?.iter().zip(delta.weights().iter()) {
             codec.boundaries_until(row, reach, &mut ends)?;
-            let at = self.group_of(&row[..ends[groups] as usize], slots)?;
+            let at = self.group_of(&row[..ends[groups] as usize], slots);
             if port == 0 {
                 self.rows[at] = self.rows[at].checked_add(weight.0).ok_or_else(overflow)?;
             }
@@ -87,44 +81,13 @@ impl Contributions {
     }
 
     /// The number of a group; a group that is new gets one.
-    fn group_of(&mut self, group: &[u8], slots: &[Slot]) -> Result<usize, Failure> {
-        if self.rows.len() * 2 >= self.slots.len() {
-            self.grow();
+    fn group_of(&mut self, group: &[u8], slots: &[Slot]) -> usize {
+        let (at, new) = self.groups.intern(key_hash(group), group);
+        if new {
+            self.rows.push(0);
+            self.accumulators.extend(slots.iter().map(|slot| Accumulator::new(slot.kind)));
         }
-        let hash = key_hash(group);
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
-        loop {
-            match self.slots[slot] {
-                0 => break,
-                taken => {
-                    let at = taken as usize - 1;
-                    if self.hashes[at] == hash && self.groups.row(at) == group {
-                        return Ok(at);
-                    }
-                }
-            }
-            slot = (slot + 1) & mask;
-        }
-        let at = self.rows.len();
-        self.slots[slot] = u32::try_from(at + 1).map_err(|_| overflow())?;
-        self.hashes.push(hash);
-        self.groups.push(group);
-        self.rows.push(0);
-        self.accumulators.extend(slots.iter().map(|slot| Accumulator::new(slot.kind)));
-        Ok(at)
-    }
-
-    fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(SLOTS_MIN);
-        self.slots = vec![0; slots];
-        for (at, hash) in (1..).zip(&self.hashes) {
-            let mut slot = *hash as usize & (slots - 1);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) & (slots - 1);
-            }
-            self.slots[slot] = at;
-        }
+        at
     }
 }
 
