@@ -1,18 +1,20 @@
 //! Merging runs: add the weights of equal entries, drop what cancels, and prove that nothing else happened.
 //!
-//! Every merge compares the multiset hash of its output with the sum of its inputs' hashes before anybody can see the
-//! output. The hash is linear, so the two are equal exactly when (up to a chance of 2^-128) the Z-sets are. Inputs in files
-//! have every block's checksum computed again, so damage is found and never copied.
+//! The multiset hash is linear: the hash of a sum is the sum of the hashes. A merge in memory takes that sum for its output's
+//! hash (builds with debug assertions compute it again). Whatever is written to a file, by a checkpoint or by a merge of
+//! files, has its hash computed from the entries as they are written, and is compared with the sum of its inputs' hashes
+//! before anybody can see it: a mistake in any merge before is found there, and nothing false becomes durable. Inputs in
+//! files have every block's checksum computed again, so damage is found and never copied.
 //!
 //! A merge is advanced in slices of a byte budget by whoever has time, and owns its inputs; the spine goes on meanwhile. Its
 //! result is a [`Replacement`], which is installed into whatever the live spine is by then.
 //!
-//! Cost: one pass, one comparison per input and entry.
+//! Cost: one pass, one comparison per input and entry; in memory, stretches of entries are copied whole.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::batch::{Batch, BatchBuilder};
+use crate::batch::{Addition, Batch};
 use crate::error::{Error, Result};
 use crate::key::KeyExtent;
 use crate::run::writer::{FileWriter, RunWriter};
@@ -103,21 +105,6 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// The sum of two small batches. Blocks for its whole length.
-pub(crate) fn merge_batches(older: &Batch, newer: &Batch) -> Result<Batch> {
-    let bytes = older.entry_bytes() + newer.entry_bytes();
-    let mut builder = BatchBuilder::with_capacity(older.len() + newer.len(), bytes);
-    let mut heads = Heads { cursors: vec![Cursor::over(older), Cursor::over(newer)] };
-    while let Some((entry, weight, _)) = heads.next()? {
-        if weight != 0 {
-            builder.push(entry, weight)?;
-        }
-    }
-    let output = builder.finish();
-    check(older.hash().wrapping_add(newer.hash()), output.hash())?;
-    Ok(output)
-}
-
 /// Writes the sum of `inputs` as one run into `file`; nothing if it is empty. Blocks for its whole length.
 pub(crate) fn write_sum(
     inputs: Vec<Run>,
@@ -137,47 +124,68 @@ fn check(expected: u128, found: u128) -> Result<()> {
     if expected == found { Ok(()) } else { Err(Error::MergeMismatch { expected, found }) }
 }
 
-/// A merge of runs in memory into a run in memory.
+/// A merge of runs in memory into a run in memory: the two youngest, then their sum and the next, and so on, because the
+/// older ones are longer.
 #[derive(Debug)]
 pub struct MemoryMerge {
-    sum: Sum,
+    inputs: Vec<Run>,
     extent: KeyExtent,
-    output: BatchBuilder,
-    done: bool,
+    /// The inputs that nothing was read of yet, youngest last.
+    rest: Vec<Arc<Batch>>,
+    sum: Partial,
+}
+
+/// The sum of the inputs so far.
+#[derive(Debug)]
+enum Partial {
+    Working(Addition),
+    Done(Arc<Batch>),
 }
 
 impl MemoryMerge {
     /// Starts to merge the runs that [`crate::policy::choose`] named with `MergeChoice::Memory`.
     pub fn start(spine: &Spine, runs: Range<usize>) -> MemoryMerge {
-        let sum = Sum::new(spine.memory_runs(runs));
-        let entries: u64 = sum.inputs.iter().map(Run::len).sum();
-        MemoryMerge {
-            sum,
-            extent: spine.extent().clone(),
-            output: BatchBuilder::with_capacity(entries as usize, 0),
-            done: false,
-        }
+        let inputs = spine.memory_runs(runs);
+        let batch = |run: &Run| match run {
+            Run::Memory(run) => Some(Arc::clone(run.batch())),
+            Run::File(_) => None,
+        };
+        let mut rest: Vec<Arc<Batch>> = inputs.iter().rev().filter_map(batch).collect();
+        let youngest = rest.pop().unwrap_or_default();
+        MemoryMerge { inputs, extent: spine.extent().clone(), rest, sum: Partial::Done(youngest) }
     }
 
     /// Merges about `bytes_budget` bytes.
     pub fn advance(&mut self, bytes_budget: usize) -> Result<Progress> {
-        self.done = self.sum.advance(bytes_budget, |entry, weight| self.output.push(entry, weight))?;
-        Ok(if self.done { Progress::Ready } else { Progress::Working })
+        let entries = (bytes_budget / ENTRY_COST_BYTES).max(1);
+        if let Partial::Working(addition) = &mut self.sum {
+            if !addition.advance(entries)? {
+                return Ok(Progress::Working);
+            }
+            let done = std::mem::replace(&mut self.sum, Partial::Done(Arc::default()));
+            if let Partial::Working(addition) = done {
+                self.sum = Partial::Done(Arc::new(addition.finish()?));
+            }
+        }
+        match (&self.sum, self.rest.pop()) {
+            (Partial::Done(sum), Some(next)) => {
+                self.sum = Partial::Working(Addition::new(next, Arc::clone(sum)));
+                Ok(Progress::Working)
+            }
+            _ => Ok(Progress::Ready),
+        }
     }
 
-    /// Finishes what is left and checks the output.
+    /// Finishes what is left.
     pub fn finish(mut self) -> Result<Replacement> {
-        while !self.done {
-            self.advance(usize::MAX)?;
-        }
-        let batch = self.output.finish();
-        check(self.sum.expected_hash(), batch.hash())?;
-        let output = if batch.is_empty() {
-            None
-        } else {
-            Some(Run::Memory(Arc::new(MemoryRun::new(Arc::new(batch), &self.extent)?)))
+        while self.advance(usize::MAX)? == Progress::Working {}
+        let output = match self.sum {
+            Partial::Done(batch) if !batch.is_empty() => {
+                Some(Run::Memory(Arc::new(MemoryRun::indexed(batch, &self.extent)?)))
+            }
+            _ => None,
         };
-        Ok(Replacement { inputs: self.sum.inputs, output, moves_to_file: false })
+        Ok(Replacement { inputs: self.inputs, output, moves_to_file: false })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::spine::{PUSH_BYTES_MAX, PUSH_ENTRIES_MAX};
 /// A run must be this many times as long as all newer ones together, or it is merged with them.
 const RATIO: u64 = 8;
 /// Above so many runs that `push` has not absorbed, the older of them are merged like any other.
-const UNSETTLED_RUNS_MAX: usize = 6;
+const UNSETTLED_RUNS_MAX: usize = 16;
 /// Runs in memory are not merged beyond this length; a checkpoint moves them into files.
 const MEMORY_BYTES_MAX: u64 = 1 << 30;
 

@@ -99,8 +99,8 @@ pub fn step(
         new: version.clone(),
         scope,
         queue: BinaryHeap::new(),
-        work: NodeMap::default(),
-        encodings: NodeMap::default(),
+        work: NodeMap::with_capacity_and_hasher(NODES, BuildHasherDefault::default()),
+        encodings: NodeMap::with_capacity_and_hasher(NODES, BuildHasherDefault::default()),
         chunks: 0,
         changes: watched.iter().map(|&node| (node, Vec::new())).collect(),
     };
@@ -125,6 +125,9 @@ pub fn step(
     }
     Ok(Step { version: flow.new, changes })
 }
+
+/// So many nodes a step has room for at once.
+const NODES: usize = 28;
 
 /// Ids are small and dense: they are their own hash, spread a little.
 #[derive(Clone, Copy, Default)]

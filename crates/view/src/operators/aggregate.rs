@@ -33,7 +33,7 @@ use crate::failure::Failure;
 use crate::identity;
 use crate::key::KeyExtent;
 use crate::layout::RowType;
-use crate::spine::Spine;
+use crate::spine::{Seeker, Spine};
 
 use accumulator::{Accumulator, Kind};
 use codec::{Reader, put_signed};
@@ -252,10 +252,11 @@ impl Aggregate {
         let mut state = BatchBuilder::with_capacity(2 * contributions.len(), 0);
         let mut shown = Shown::default();
         let (mut before, mut after) = (State::default(), State::default());
-        let mut entry = Vec::new();
+        let (mut entry, mut found) = (Vec::new(), Vec::new());
+        let mut states = old.seeker();
         for contribution in contributions.sorted(self.slots.len()) {
             let group = contribution.group;
-            let old_entry = self.entry_of(old, group)?;
+            let old_entry = entry_of(&mut states, group)?;
             match old_entry {
                 Some(entry) => self.decode_state(&entry[group.len()..], &mut before)?,
                 None => self.reset(&mut before),
@@ -270,11 +271,12 @@ impl Aggregate {
             }
             push_change(&mut state, old_entry, shows.then_some(entry.as_slice()))?;
             shown.clear();
+            self.seek(group, extremes, &mut found)?;
             if old_entry.is_some() {
-                self.put_row(group, &before, extremes, Side::Before, &mut shown.old)?;
+                self.put_row(group, &before, found.iter().map(|pair| pair.0), &mut shown.old)?;
             }
             if shows {
-                self.put_row(group, &after, extremes, Side::After, &mut shown.new)?;
+                self.put_row(group, &after, found.iter().map(|pair| pair.1), &mut shown.new)?;
             }
             shown.hand_on();
         }
@@ -287,9 +289,10 @@ impl Aggregate {
         let mut state = BatchBuilder::with_capacity(2 * contributions.len(), 0);
         let mut sum = State::default();
         let mut entry = Vec::new();
+        let mut states = old.seeker();
         for contribution in contributions.sorted(self.slots.len()) {
             let group = contribution.group;
-            let old_entry = self.entry_of(old, group)?;
+            let old_entry = entry_of(&mut states, group)?;
             match old_entry {
                 Some(entry) => self.decode_state(&entry[group.len()..], &mut sum)?,
                 None => self.reset(&mut sum),
@@ -324,12 +327,13 @@ impl Aggregate {
         extremes: &[Option<Extreme<'_>>],
     ) -> Result<Delta, Failure> {
         let mut rows = Rows::default();
-        let mut state = State::default();
+        let (mut state, mut found) = (State::default(), Vec::new());
         for entry in entries {
             let (group, encoded) = entry.split_at(self.group_len(entry)?);
             self.decode_state(encoded, &mut state)?;
             state.check()?;
-            rows.push_with(|bytes| self.put_row(group, &state, extremes, Side::After, bytes))?;
+            self.seek(group, extremes, &mut found)?;
+            rows.push_with(|bytes| self.put_row(group, &state, found.iter().map(|pair| pair.1), bytes))?;
         }
         let weights = vec![Weight::ONE; rows.len()];
         Ok(Delta::encoded(row, rows, weights))
@@ -355,14 +359,6 @@ impl Aggregate {
         state.accumulators.iter().for_each(|accumulator| accumulator.encode(entry));
     }
 
-    fn entry_of<'a>(&self, spine: &'a Spine, group: &[u8]) -> Result<Option<&'a [u8]>, Failure> {
-        match spine.get(group)? {
-            None => Ok(None),
-            Some((entry, Weight::ONE)) => Ok(Some(entry)),
-            Some(_) => Err(Failure::inconsistent("a group has more than one state")),
-        }
-    }
-
     /// Decodes what stands behind the group in an entry.
     fn decode_state(&self, encoded: &[u8], state: &mut State) -> Result<(), Failure> {
         let damaged = || Failure::inconsistent("the state of a group is not an encoded state");
@@ -375,13 +371,30 @@ impl Aggregate {
         if reader.is_at_end() { Ok(()) } else { Err(damaged()) }
     }
 
-    /// Appends the row that is shown for a group.
-    fn put_row(
+    /// The entries of a group's extremes, before and after the change, in the order of the outputs that they are for.
+    fn seek<'a>(
+        &self,
+        group: &[u8],
+        extremes: &[Option<Extreme<'a>>],
+        found: &mut Vec<Pair<'a>>,
+    ) -> Result<(), Failure> {
+        found.clear();
+        for output in &self.outputs {
+            if let Origin::Extreme { port, greatest } = output.origin {
+                let extreme = extremes.get(port).and_then(Option::as_ref);
+                let extreme = extreme.ok_or_else(|| Failure::inconsistent("an extreme has no arrangement"))?;
+                found.push(extreme.seek(group, greatest)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the row that is shown for a group with these extremes.
+    fn put_row<'a>(
         &self,
         group: &[u8],
         state: &State,
-        extremes: &[Option<Extreme<'_>>],
-        side: Side,
+        mut extremes: impl Iterator<Item = Option<&'a [u8]>>,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         out.extend_from_slice(group);
@@ -391,26 +404,33 @@ impl Aggregate {
                 Origin::Slot(slot) => {
                     state.accumulators[slot].value(output.function, output.argument, output.result)?
                 }
-                Origin::Extreme { port, greatest } => {
-                    let Some(extreme) = extremes.get(port).and_then(Option::as_ref) else {
-                        return Err(Failure::inconsistent("an extreme has no arrangement"));
-                    };
-                    match extreme.entry(group, greatest, side)? {
-                        // The entry goes on with the value, encoded as a column of the result is.
-                        Some(entry) => {
-                            let value = entry.get(group.len()..).unwrap_or_default();
-                            out.extend_from_slice(&value[..codec.prefix_len(value, 1)?]);
-                            continue;
-                        }
-                        None => Value::Null,
+                Origin::Extreme { .. } => match extremes.next().flatten() {
+                    // The entry goes on with the value, encoded as a column of the result is.
+                    Some(entry) => {
+                        let value = entry.get(group.len()..).unwrap_or_default();
+                        out.extend_from_slice(&value[..codec.prefix_len(value, 1)?]);
+                        continue;
                     }
-                }
+                    None => Value::Null,
+                },
             };
             codec.encode_values(std::slice::from_ref(&value), out)?;
         }
         Ok(())
     }
 }
+
+/// The entry of a group, which comes behind all that were asked for before.
+fn entry_of<'a>(states: &mut Seeker<'a>, group: &[u8]) -> Result<Option<&'a [u8]>, Failure> {
+    match states.get(group)? {
+        None => Ok(None),
+        Some((entry, Weight::ONE)) => Ok(Some(entry)),
+        Some(_) => Err(Failure::inconsistent("a group has more than one state")),
+    }
+}
+
+/// Entries before and after a change.
+type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// The arrangement from which extremes are read, before and after a change.
 #[derive(Clone, Copy)]
@@ -421,26 +441,18 @@ pub(crate) struct Extreme<'a> {
     pub(crate) change: Option<&'a Batch>,
 }
 
-/// Which content of an arrangement is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    After,
-}
-
 impl<'a> Extreme<'a> {
     /// An arrangement that does not change.
     pub(crate) fn still(spine: &'a Spine) -> Extreme<'a> {
         Extreme { before: spine, after: spine, change: None }
     }
 
-    /// The least or the greatest entry of a group.
-    fn entry(&self, group: &[u8], greatest: bool, side: Side) -> Result<Option<&'a [u8]>, Failure> {
+    /// The least or the greatest entry of a group, before and after the change.
+    fn seek(&self, group: &[u8], greatest: bool) -> Result<Pair<'a>, Failure> {
         let before = seek(self.before, group, greatest)?;
-        match (side, before) {
-            (Side::After, Some(entry)) if self.is_untouched(group, entry, greatest) => Ok(before),
-            (Side::After, _) => seek(self.after, group, greatest),
-            (Side::Before, _) => Ok(before),
+        match before {
+            Some(entry) if self.is_untouched(group, entry, greatest) => Ok((before, before)),
+            _ => Ok((before, seek(self.after, group, greatest)?)),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::identity;
 use crate::layout::{Layout, RowType};
 use crate::operators::map::put_expression;
-use crate::spine::{Entries, Hit, Spine};
+use crate::spine::{Entries, Hit, Seeker, Spine};
 
 /// How many pairs are held before they are handed on.
 pub const PAIRS_MAX: usize = 8192;
@@ -98,6 +98,7 @@ pub(crate) struct Probe<'a> {
     shape: Shape<'a>,
     batch: &'a Batch,
     spine: &'a Spine,
+    seeker: Seeker<'a>,
     /// The entries of the batch that have the current key.
     group: Range<usize>,
     matches: Matches<'a>,
@@ -124,7 +125,7 @@ impl<'a> Matches<'a> {
 impl<'a> Probe<'a> {
     pub(crate) fn new(shape: Shape<'a>, batch: &'a Batch, spine: &'a Spine) -> Probe<'a> {
         let matches = Matches::One(None);
-        Probe { shape, batch, spine, group: 0..0, matches, current: None, pairs: Pairs::default() }
+        Probe { shape, batch, spine, seeker: spine.seeker(), group: 0..0, matches, current: None, pairs: Pairs::default() }
     }
 
     /// The next chunk of pairs; `None` at the end. A chunk may be empty where the condition holds for no pair of it.
@@ -166,11 +167,11 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    fn matches_of(&self, key: &[u8], whole: bool) -> Result<Matches<'a>, Failure> {
+    fn matches_of(&mut self, key: &[u8], whole: bool) -> Result<Matches<'a>, Failure> {
         if !whole {
             return Ok(Matches::Several(self.spine.prefix(key)?));
         }
-        Ok(match self.spine.hit(key)? {
+        Ok(match self.seeker.hit(key)? {
             Hit::Nothing => Matches::One(None),
             Hit::One(entry, weight) => Matches::One(Some((entry, weight))),
             Hit::Several => Matches::Several(self.spine.key(key)?),

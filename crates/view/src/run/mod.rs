@@ -28,20 +28,54 @@ use crate::key::KeyExtent;
 use file::{FileCursor, FileRun};
 use index::HashIndex;
 
-/// From this many entries on a run in memory has a hash index; below, a search among prefixes is as fast.
-const INDEX_ENTRIES_MIN: usize = 1024;
+/// From this many entries on a merge in memory makes a hash index. The prefixes of shorter runs fit into the processor's caches,
+/// where searching them takes little longer than probing an index, and much less than making one.
+const INDEX_ENTRIES_MIN: usize = 256 * 1024;
+/// Up to this many entries a run has a filter; beyond, it would let most keys through.
+const FILTER_ENTRIES_MAX: usize = 256;
 
-/// A batch with the hash index over its keys.
+/// A batch, and something that finds keys in it. Short runs, of which a spine has several, have a filter that most absent
+/// keys do not pass; long ones that merges make have a hash index; the others are searched by their prefixes.
 #[derive(Debug)]
 pub(crate) struct MemoryRun {
+    filter: Option<Filter>,
     batch: Arc<Batch>,
     index: Option<HashIndex>,
 }
 
+/// One bit for each key's hash, in one cache line.
+#[derive(Debug, Default)]
+struct Filter([u64; 8]);
+
+impl Filter {
+    fn of(batch: &Batch, extent: &KeyExtent) -> Result<Filter> {
+        let mut filter = Filter::default();
+        for (entry, _) in batch.iter() {
+            let hash = key_hash(extent.key(entry)?);
+            filter.0[(hash >> 58) as usize & 7] |= 1 << (hash >> 52 & 63);
+        }
+        Ok(filter)
+    }
+
+    fn may_hold(&self, hash: u64) -> bool {
+        self.0[(hash >> 58) as usize & 7] & 1 << (hash >> 52 & 63) != 0
+    }
+}
+
 impl MemoryRun {
-    pub(crate) fn new(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
-        let index = if batch.len() < INDEX_ENTRIES_MIN { None } else { Some(index_of(&batch, extent)?) };
-        Ok(MemoryRun { batch, index })
+    /// A run as a commit pushes it.
+    pub(crate) fn pushed(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
+        let filter = if batch.len() > FILTER_ENTRIES_MAX { None } else { Some(Filter::of(&batch, extent)?) };
+        Ok(MemoryRun { filter, batch, index: None })
+    }
+
+    /// A run as a merge makes it: with an index, if it is long enough to gain from one.
+    pub(crate) fn indexed(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
+        if batch.len() < INDEX_ENTRIES_MIN {
+            return MemoryRun::pushed(batch, extent);
+        }
+        let index = Some(index_of(&batch, extent)?);
+        Ok(MemoryRun { filter: None, batch, index })
     }
 
     pub(crate) fn batch(&self) -> &Arc<Batch> {
@@ -54,6 +88,9 @@ impl MemoryRun {
 
     /// The first position of a key's entries, and whether there can be more than one entry.
     fn locate(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Option<(usize, bool)> {
+        if self.filter.as_ref().is_some_and(|filter| !filter.may_hold(hash)) {
+            return None;
+        }
         let batch = &*self.batch;
         let Some(index) = &self.index else {
             let start = batch.lower_bound(key);
@@ -140,6 +177,37 @@ impl Run {
         }
     }
 
+    /// The positions from the first entry that starts with `prefix` on; none if there is no such entry.
+    pub(crate) fn from_first(&self, prefix: &[u8]) -> Result<Range<u64>> {
+        let all = self.everything();
+        let start = self.lower_bound(prefix)?;
+        Ok(if start < all.end && self.entry(start)?.starts_with(prefix) { start..all.end } else { 0..0 })
+    }
+
+    /// The positions up to the last entry that starts with `prefix`; none if there is no such entry. `successor` is the least
+    /// string greater than all that start with it.
+    pub(crate) fn until_last(&self, prefix: &[u8], successor: Option<&[u8]>) -> Result<Range<u64>> {
+        let all = self.everything();
+        let end = match successor {
+            Some(successor) => self.lower_bound(successor)?,
+            None => all.end,
+        };
+        let last = self.before(all.start..end)?;
+        Ok(if last.is_some_and(|entry| entry.starts_with(prefix)) { all.start..end } else { 0..0 })
+    }
+
+    /// The last entry of a range of positions.
+    fn before(&self, range: Range<u64>) -> Result<Option<&[u8]>> {
+        Ok(self.cursor(range, Direction::Descending)?.map(|cursor| cursor.entry))
+    }
+
+    fn entry(&self, position: u64) -> Result<&[u8]> {
+        match self {
+            Run::Memory(run) => Ok(run.batch.entry(position as usize)),
+            Run::File(run) => run.entry(position),
+        }
+    }
+
     /// The positions of all entries that start with `prefix`.
     pub(crate) fn prefix(&self, prefix: &[u8]) -> Result<Range<u64>> {
         if prefix.is_empty() {
@@ -163,6 +231,23 @@ impl Run {
                 Some((start, true)) => Ok(start..run.prefix_end(start, key)?),
             },
         }
+    }
+
+    /// The same for a key that is not less than any that was asked for before with this `at`, which starts at 0: what lies
+    /// between two keys is skipped by galloping.
+    pub(crate) fn find_after(&self, at: &mut usize, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'_>> {
+        let Run::Memory(run) = self else { return self.find(key, hash, extent) };
+        if run.index.is_some() {
+            return self.find(key, hash, extent);
+        }
+        let batch = &*run.batch;
+        *at = batch.lower_bound_after(*at, key);
+        let hit = |index: usize| index < batch.len() && extent.matches(batch.entry(index), key);
+        Ok(match (hit(*at), hit(*at + 1)) {
+            (false, _) => Found::Nothing,
+            (true, false) => Found::One(batch.entry(*at), batch.weight(*at)),
+            (true, true) => Found::Many,
+        })
     }
 
     /// The entry of a whole key, when there is just one.
@@ -236,15 +321,6 @@ enum Source<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// An ascending cursor over a batch that is in no run; `None` if it is empty.
-    pub(crate) fn over(batch: &'a Batch) -> Option<Cursor<'a>> {
-        (!batch.is_empty()).then(|| {
-            let all = 0..batch.len() as u64;
-            let (entry, weight) = (batch.entry(0), batch.weight(0));
-            Cursor { source: Source::Memory(batch), range: 1..all.end, at: all, entry, weight }
-        })
-    }
-
     /// The positions from the entry that it stands on, that one included.
     pub(crate) fn rest(&self) -> Range<u64> {
         self.at.clone()

@@ -17,23 +17,24 @@ mod tests;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use monostable_types::Weight;
+use monostable_types::{Weight, prefix_successor};
+use smallvec::SmallVec;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::hash::key_hash;
 use crate::key::KeyExtent;
-use crate::merge::{Replacement, merge_batches};
+use crate::merge::Replacement;
 use crate::policy::{RunShape, SpineShape};
 use crate::run::{Direction, Found, MemoryRun, Run};
 pub use entries::Entries;
 
 /// The most entries that one `push` merges, beyond those that it brings.
-pub const PUSH_ENTRIES_MAX: usize = 512;
+pub const PUSH_ENTRIES_MAX: usize = 1024;
 /// The most bytes that one `push` merges, beyond those that it brings.
 pub(crate) const PUSH_BYTES_MAX: usize = 128 * 1024;
-/// Runs up to this length absorb every further push: they are copied faster than another run is searched.
-const PUSH_ALWAYS_ENTRIES: usize = 64;
+/// So many small runs of one tier become one run of the next, which holds runs so many times as long.
+const TIER: usize = 4;
 
 /// A Z-set as a list of immutable runs. Cloning is cheap. See the module's documentation.
 #[derive(Clone, Debug)]
@@ -51,6 +52,37 @@ struct Inner {
     files: Vec<Run>,
 }
 
+/// Looks up whole keys in ascending order, so that a search goes on where the last one ended.
+pub(crate) struct Seeker<'a> {
+    spine: &'a Spine,
+    runs: SmallVec<[(&'a Run, usize); 8]>,
+}
+
+impl<'a> Seeker<'a> {
+    /// As [`Spine::hit`]. `key` is not less than any key before.
+    pub(crate) fn hit(&mut self, key: &[u8]) -> Result<Hit<'a>> {
+        let (hash, extent) = (key_hash(key), &self.spine.inner.extent);
+        let mut hit = Hit::Nothing;
+        for (run, at) in &mut self.runs {
+            match (run.find_after(at, key, hash, extent)?, &hit) {
+                (Found::Nothing, _) => {}
+                (Found::One(entry, weight), Hit::Nothing) => hit = Hit::One(entry, Weight(weight)),
+                (Found::One(..) | Found::Many, _) => return Ok(Hit::Several),
+            }
+        }
+        Ok(hit)
+    }
+
+    /// As [`Spine::get`]. `key` is not less than any key before.
+    pub(crate) fn get(&mut self, key: &[u8]) -> Result<Option<(&'a [u8], Weight)>> {
+        match self.hit(key)? {
+            Hit::Nothing => Ok(None),
+            Hit::One(entry, weight) => Ok(Some((entry, weight))),
+            Hit::Several => self.spine.get_sum(key),
+        }
+    }
+}
+
 /// What [`Spine::hit`] finds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hit<'a> {
@@ -59,6 +91,35 @@ pub(crate) enum Hit<'a> {
     One(&'a [u8], Weight),
     /// Entries that have to be added up: ask [`Spine::key`].
     Several,
+}
+
+impl Inner {
+    /// How many of the newest runs a push of `batch` merges with it.
+    ///
+    /// Small runs are kept in tiers: when there are [`TIER`] runs of fewer than 4 entries they become one, four of fewer than
+    /// 16 the same, and so on, all in one merge. So an entry is copied once per tier, and each tier has at most three runs.
+    fn absorbed_by(&self, batch: &Batch) -> usize {
+        let (mut taken, mut entries, mut bytes) = (0, 0, 0);
+        let mut below = TIER;
+        while below <= PUSH_ENTRIES_MAX {
+            if batch.len() < below {
+                let before = taken;
+                while let Some((generation, Run::Memory(run))) = self.memory.get(taken)
+                    && *generation == self.generation
+                    && run.batch().len() < below
+                {
+                    entries += run.batch().len();
+                    bytes += run.batch().entry_bytes();
+                    taken += 1;
+                }
+                if taken - before + 1 < TIER || entries > PUSH_ENTRIES_MAX || bytes > PUSH_BYTES_MAX {
+                    return before;
+                }
+            }
+            below *= TIER;
+        }
+        taken
+    }
 }
 
 /// What a spine consists of.
@@ -95,19 +156,22 @@ impl Spine {
             return Ok(self.clone());
         }
         let mut inner = Inner::clone(&self.inner);
-        let mut fresh = batch;
-        let mut budget = Budget { entries: PUSH_ENTRIES_MAX, bytes: PUSH_BYTES_MAX };
-        while let Some((generation, Run::Memory(newest))) = inner.memory.first() {
-            let small = newest.batch();
-            let worthwhile = small.len() <= PUSH_ALWAYS_ENTRIES || small.len() <= fresh.len().saturating_mul(2);
-            if *generation != inner.generation || !worthwhile || !budget.spend(small.len(), small.entry_bytes()) {
-                break;
-            }
-            fresh = Arc::new(merge_batches(small, &fresh)?);
-            inner.memory.remove(0);
-        }
+        let absorbed = inner.absorbed_by(&batch);
+        let fresh = if absorbed == 0 {
+            batch
+        } else {
+            let mut batches = vec![batch];
+            batches.extend(inner.memory.drain(..absorbed).filter_map(|(_, run)| match run {
+                Run::Memory(run) => Some(Arc::clone(run.batch())),
+                Run::File(_) => None,
+            }));
+            Arc::new(Batch::sum(&batches)?)
+        };
         if !fresh.is_empty() {
-            let run = MemoryRun::new(fresh, &inner.extent)?;
+            let run = match absorbed {
+                0 => MemoryRun::pushed(fresh, &inner.extent)?,
+                _ => MemoryRun::indexed(fresh, &inner.extent)?,
+            };
             inner.memory.insert(0, (inner.generation, Run::Memory(Arc::new(run))));
         }
         Ok(Spine { inner: Arc::new(inner) })
@@ -115,7 +179,11 @@ impl Spine {
 
     /// All entries that start with `prefix`, ascending; `b""` is everything.
     pub fn prefix<'a>(&'a self, prefix: &[u8]) -> Result<Entries<'a>> {
-        self.prefix_in(prefix, Direction::Ascending)
+        let mut entries = Entries::new(Direction::Ascending);
+        for run in self.runs() {
+            entries.add(run.cursor(run.prefix(prefix)?, Direction::Ascending)?);
+        }
+        Ok(entries)
     }
 
     /// All entries of one whole key, ascending. The same as `prefix`, but through the hash indexes.
@@ -150,12 +218,21 @@ impl Spine {
 
     /// The least entry that starts with `prefix`.
     pub fn first(&self, prefix: &[u8]) -> Result<Option<(&[u8], Weight)>> {
-        self.prefix_in(prefix, Direction::Ascending)?.next().transpose()
+        let mut entries = Entries::new(Direction::Ascending);
+        for run in self.runs() {
+            entries.add(run.cursor(run.from_first(prefix)?, Direction::Ascending)?);
+        }
+        Ok(entries.next().transpose()?.filter(|(entry, _)| entry.starts_with(prefix)))
     }
 
     /// The greatest entry that starts with `prefix`.
     pub fn last(&self, prefix: &[u8]) -> Result<Option<(&[u8], Weight)>> {
-        self.prefix_in(prefix, Direction::Descending)?.next().transpose()
+        let mut entries = Entries::new(Direction::Descending);
+        let successor = prefix_successor(prefix);
+        for run in self.runs() {
+            entries.add(run.cursor(run.until_last(prefix, successor.as_deref())?, Direction::Descending)?);
+        }
+        Ok(entries.next().transpose()?.filter(|(entry, _)| entry.starts_with(prefix)))
     }
 
     /// The entry of a whole key of which there is at most one; [`Error::KeyNotUnique`] when there are two.
@@ -186,6 +263,11 @@ impl Spine {
             }
         }
         Ok(hit)
+    }
+
+    /// Looks up keys in ascending order.
+    pub(crate) fn seeker(&self) -> Seeker<'_> {
+        Seeker { spine: self, runs: self.runs().map(|run| (run, 0)).collect() }
     }
 
     /// `get` for a key that several entries of the runs have: the ones that do not cancel decide.
@@ -315,14 +397,6 @@ impl Spine {
         &self.inner.files
     }
 
-    fn prefix_in<'a>(&'a self, prefix: &[u8], direction: Direction) -> Result<Entries<'a>> {
-        let mut entries = Entries::new(direction);
-        for run in self.runs() {
-            entries.add(run.cursor(run.prefix(prefix)?, direction)?);
-        }
-        Ok(entries)
-    }
-
     fn runs(&self) -> impl Iterator<Item = &Run> {
         self.inner.memory.iter().map(|(_, run)| run).chain(&self.inner.files)
     }
@@ -334,21 +408,4 @@ fn successor(bytes: &[u8]) -> Vec<u8> {
     next.extend_from_slice(bytes);
     next.push(0);
     next
-}
-
-/// How much one push may still merge.
-struct Budget {
-    entries: usize,
-    bytes: usize,
-}
-
-impl Budget {
-    fn spend(&mut self, entries: usize, bytes: usize) -> bool {
-        if entries > self.entries || bytes > self.bytes {
-            return false;
-        }
-        self.entries -= entries;
-        self.bytes -= bytes;
-        true
-    }
 }

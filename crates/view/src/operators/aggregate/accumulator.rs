@@ -150,6 +150,11 @@ impl Accumulator {
         if *values == 0 {
             return Ok(Value::Null);
         }
+        if let (Integer { sum, .. }, AggregateFunction::Sum, DataType::BigInt) = (self, function, result) {
+            // Nothing to scale and nothing to divide: most sums.
+            let sum = i64::try_from(*sum).map_err(|_| Failure::out_of_range("bigint out of range"))?;
+            return Ok(Value::BigInt(sum));
+        }
         let divisor = if function == AggregateFunction::Avg { *values } else { 1 };
         let scale = match argument {
             Some(DataType::Numeric { scale, .. }) => scale,
