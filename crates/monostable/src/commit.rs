@@ -70,7 +70,7 @@ pub(crate) struct Pending {
 pub(crate) struct ViewChange {
     pub(crate) subscriber: Arc<Subscriber>,
     pub(crate) rows: RecordBatch,
-    pub(crate) weights: Arc<[Weight]>,
+    pub(crate) weights: Vec<Weight>,
 }
 
 /// What the step of a group has computed.
@@ -312,7 +312,7 @@ impl Pipeline {
         let mut changes = Vec::new();
         for subscriber in subscribers {
             if let Some((_, change)) = step.changes.iter().find(|(node, _)| *node == subscriber.node()) {
-                let (rows, weights) = (change.columns()?.clone(), Arc::clone(change.weights()));
+                let (rows, weights) = (change.columns()?.clone(), change.weights().to_vec());
                 changes.push(ViewChange { subscriber, rows, weights });
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Representation: one arena with the entries in memcmp order, their offsets (none when all entries have one width), the
 //! weights (none when all are 1), and per entry an 8-byte big-endian prefix that starts after the bytes that *all* entries
-//! share. The prefixes lie side by side, so that a search reads one small array and then one or two entries; every 64th of them
+//! share (none when there are few entries). The prefixes lie side by side, so that a search reads one small array and then one or two entries; every 64th of them
 //! stands in a smaller array still, which stays in the processor's caches.
 //!
 //! Invariants: entries strictly ascend; no weight is zero; `hash` is the linear multiset hash of the content.
@@ -25,6 +25,8 @@ use crate::hash::entry_hash;
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 /// The most bytes of entries that one batch can hold.
 pub const BATCH_BYTES_MAX: usize = u32::MAX as usize;
+/// A batch of fewer entries has no prefixes: they are compared as they are.
+const PREFIXED_MIN: usize = 8;
 /// Entries between two fences: their prefixes fill eight cache lines.
 const FENCE: usize = 64;
 /// So many rows with equal prefixes are sorted by comparing them whole.
@@ -67,28 +69,13 @@ impl Batch {
     /// `weights` has one weight per row.
     pub fn from_unsorted(rows: &Rows, weights: &[Weight]) -> Result<Batch> {
         assert_eq!(rows.len(), weights.len(), "one weight per row");
-        if let (1, [weight]) = (rows.len(), weights) {
-            let mut builder = BatchBuilder::with_capacity(1, rows.byte_len());
-            if *weight != Weight::ZERO {
-                builder.push(rows.row(0), weight.0)?;
-            }
-            return Ok(builder.finish());
-        }
         u32::try_from(rows.len()).map_err(|_| Error::BatchTooLarge { bytes_max: BATCH_BYTES_MAX })?;
         let mut builder = BatchBuilder::with_capacity(rows.len(), rows.byte_len());
-        let order = sorted_order(rows);
-        let mut at = 0;
-        while at < order.len() {
-            let entry = rows.row(order[at] as usize);
-            let mut sum = weights[order[at] as usize];
-            at += 1;
-            while at < order.len() && rows.row(order[at] as usize) == entry {
-                sum = sum.add(weights[order[at] as usize])?;
-                at += 1;
-            }
-            if sum != Weight::ZERO {
-                builder.push(entry, sum.0)?;
-            }
+        if (1..rows.len()).all(|index| rows.row(index - 1) <= rows.row(index)) {
+            builder.push_sorted(rows, weights, 0..rows.len())?;
+        } else {
+            let order = sorted_order(rows);
+            builder.push_sorted(rows, weights, order.into_iter().map(|index| index as usize))?;
         }
         Ok(builder.finish())
     }
@@ -192,8 +179,9 @@ impl Batch {
 
     /// The same for a probe that is greater than all entries before `from`; cheap if the answer is near.
     pub(crate) fn lower_bound_after(&self, from: usize, probe: &[u8]) -> usize {
-        if self.len == 0 {
-            return 0;
+        if self.prefixes.is_empty() {
+            let less = |index: &usize| compare_bytes(self.entry(*index), probe, 0).is_lt();
+            return from + (from..self.len).take_while(less).count();
         }
         let common = &self.entry(0)[..self.shared];
         let shared = self.shared.min(probe.len());
@@ -242,7 +230,10 @@ impl Batch {
 
     /// The prefix of an entry behind its first `skip` bytes.
     fn prefix_behind(&self, index: usize, skip: usize) -> u64 {
-        if skip == self.shared { self.prefixes[index] } else { prefix_after(self.entry(index), skip) }
+        match self.prefixes.get(index) {
+            Some(&prefix) if skip == self.shared => prefix,
+            _ => prefix_after(self.entry(index), skip),
+        }
     }
 
     /// The end of the entries that start with `prefix`, given that they begin at `start`.
@@ -374,6 +365,29 @@ impl BatchBuilder {
         self.append(entry, weight)?;
         self.hash = self.hash.wrapping_add(entry_hash(entry, weight));
         Ok(())
+    }
+
+    /// Adds rows that come in ascending order, consolidated.
+    fn push_sorted(&mut self, rows: &Rows, weights: &[Weight], order: impl Iterator<Item = usize>) -> Result<()> {
+        let mut current: Option<(&[u8], Weight)> = None;
+        for index in order {
+            let (row, weight) = (rows.row(index), weights[index]);
+            current = match current {
+                Some((entry, sum)) if entry == row => Some((entry, sum.add(weight)?)),
+                other => {
+                    self.push_nonzero(other)?;
+                    Some((row, weight))
+                }
+            };
+        }
+        self.push_nonzero(current)
+    }
+
+    fn push_nonzero(&mut self, entry: Option<(&[u8], Weight)>) -> Result<()> {
+        match entry {
+            Some((entry, sum)) if sum != Weight::ZERO => self.push(entry, sum.0),
+            _ => Ok(()),
+        }
     }
 
     /// The same without its hash, which is then the caller's business.
@@ -510,7 +524,9 @@ impl BatchBuilder {
         let mut batch = Batch { arena: self.arena, layout, len, weights, hash, weight_sum, ..Batch::default() };
         if len > 0 {
             batch.shared = shared_len(batch.entry(0), batch.entry(len - 1));
-            batch.prefixes = (0..len).map(|index| prefix_after(batch.entry(index), batch.shared)).collect();
+            if len >= PREFIXED_MIN {
+                batch.prefixes = (0..len).map(|index| prefix_after(batch.entry(index), batch.shared)).collect();
+            }
             if len > FENCE * FENCE {
                 batch.fences = batch.prefixes.iter().step_by(FENCE).copied().collect();
             }

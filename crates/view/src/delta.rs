@@ -24,14 +24,14 @@ use crate::layout::RowType;
 /// A change to a Z-set: rows and one weight per row.
 #[derive(Clone, Debug)]
 pub struct Delta {
-    forms: Arc<Forms>,
-    weights: Arc<[Weight]>,
+    inner: Arc<Inner>,
 }
 
-/// The rows of a delta. At least one of the forms is there.
+/// The rows of a delta, in at least one of their forms, and their weights.
 #[derive(Debug)]
-struct Forms {
+struct Inner {
     row: Arc<RowType>,
+    weights: Vec<Weight>,
     columns: OnceLock<RecordBatch>,
     encoded: OnceLock<Rows>,
 }
@@ -41,22 +41,20 @@ impl Delta {
     ///
     /// # Panics
     /// If there is not exactly one weight per row.
-    pub fn new(row: &Arc<RowType>, columns: RecordBatch, weights: impl Into<Arc<[Weight]>>) -> Delta {
-        let weights = weights.into();
+    pub fn new(row: &Arc<RowType>, columns: RecordBatch, weights: Vec<Weight>) -> Delta {
         assert_eq!(columns.num_rows(), weights.len(), "one weight per row");
-        let forms = Forms { row: Arc::clone(row), columns: columns.into(), encoded: OnceLock::new() };
-        Delta { forms: Arc::new(forms), weights }
+        let inner = Inner { row: Arc::clone(row), weights, columns: columns.into(), encoded: OnceLock::new() };
+        Delta { inner: Arc::new(inner) }
     }
 
     /// Rows of type `row`, encoded by its codec, with their weights, one per row.
     ///
     /// # Panics
     /// If there is not exactly one weight per row.
-    pub fn encoded(row: &Arc<RowType>, rows: Rows, weights: impl Into<Arc<[Weight]>>) -> Delta {
-        let weights = weights.into();
+    pub fn encoded(row: &Arc<RowType>, rows: Rows, weights: Vec<Weight>) -> Delta {
         assert_eq!(rows.len(), weights.len(), "one weight per row");
-        let forms = Forms { row: Arc::clone(row), columns: OnceLock::new(), encoded: rows.into() };
-        Delta { forms: Arc::new(forms), weights }
+        let inner = Inner { row: Arc::clone(row), weights, columns: OnceLock::new(), encoded: rows.into() };
+        Delta { inner: Arc::new(inner) }
     }
 
     /// Every row with weight 1.
@@ -67,7 +65,7 @@ impl Delta {
 
     /// No rows of the given type.
     pub(crate) fn empty(row: &Arc<RowType>) -> Delta {
-        Delta::encoded(row, Rows::default(), [])
+        Delta::encoded(row, Rows::default(), Vec::new())
     }
 
     /// A delta from single values: each row has one value per type.
@@ -86,31 +84,31 @@ impl Delta {
 
     /// The type of the rows.
     pub fn row(&self) -> &Arc<RowType> {
-        &self.forms.row
+        &self.inner.row
     }
 
     /// The rows as columns.
     pub fn columns(&self) -> Result<&RecordBatch, Failure> {
-        let Forms { row, columns, encoded } = &*self.forms;
+        let Inner { row, weights, columns, encoded } = &*self.inner;
         if let Some(columns) = columns.get() {
             return Ok(columns);
         }
         let rows = encoded.get().ok_or_else(|| Failure::inconsistent("a delta without rows"))?;
         let decoded = if row.is_empty() { Vec::new() } else { row.codec().decode_columns(rows.iter())? };
-        let decoded = row.batch(decoded, self.weights.len())?;
+        let decoded = row.batch(decoded, weights.len())?;
         Ok(columns.get_or_init(|| decoded))
     }
 
     /// The rows, encoded by the codec of their type.
     pub fn rows(&self) -> Result<&Rows, Failure> {
-        let Forms { row, columns, encoded } = &*self.forms;
+        let Inner { row, weights, columns, encoded } = &*self.inner;
         if let Some(rows) = encoded.get() {
             return Ok(rows);
         }
         let batch = columns.get().ok_or_else(|| Failure::inconsistent("a delta without rows"))?;
         let mut rows = Rows::default();
         if row.is_empty() {
-            (0..self.weights.len()).for_each(|_| rows.push(b""));
+            (0..weights.len()).for_each(|_| rows.push(b""));
         } else {
             row.codec().encode_columns(batch.columns(), &mut rows)?;
         }
@@ -119,33 +117,30 @@ impl Delta {
 
     /// The rows in encoded form, if they are in it already.
     pub(crate) fn encoded_rows(&self) -> Option<&Rows> {
-        self.forms.encoded.get()
-    }
-
-    /// The rows as columns, if they are in that form already.
-    pub fn decoded_columns(&self) -> Option<&RecordBatch> {
-        self.forms.columns.get()
+        self.inner.encoded.get()
     }
 
     /// The weights, one per row.
-    pub fn weights(&self) -> &Arc<[Weight]> {
-        &self.weights
+    pub fn weights(&self) -> &[Weight] {
+        &self.inner.weights
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.weights.len()
+        self.inner.weights.len()
     }
 
     /// Whether there are no rows. A delta with rows may still be equivalent to the empty one.
     pub fn is_empty(&self) -> bool {
-        self.weights.is_empty()
+        self.inner.weights.is_empty()
     }
 
     /// The change that undoes this one.
     pub fn negate(&self) -> Result<Delta, Failure> {
-        let weights: Result<Vec<Weight>, _> = self.weights.iter().map(|weight| weight.neg()).collect();
-        Ok(Delta { forms: Arc::clone(&self.forms), weights: weights?.into() })
+        let weights: Result<Vec<Weight>, _> = self.weights().iter().map(|weight| weight.neg()).collect();
+        let Inner { row, columns, encoded, .. } = &*self.inner;
+        let (row, columns, encoded) = (Arc::clone(row), columns.clone(), encoded.clone());
+        Ok(Delta { inner: Arc::new(Inner { row, weights: weights?, columns, encoded }) })
     }
 
     /// All rows of all deltas, which have one type. `None` if there are no deltas.
@@ -155,7 +150,7 @@ impl Delta {
             return Ok(Some(first.clone()));
         }
         let row = first.row();
-        let weights: Vec<Weight> = deltas.iter().flat_map(|delta| delta.weights.iter().copied()).collect();
+        let weights: Vec<Weight> = deltas.iter().flat_map(|delta| delta.weights().iter().copied()).collect();
         if !row.is_empty() && deltas.iter().all(|delta| delta.encoded_rows().is_none()) {
             let batches: Result<Vec<&RecordBatch>, Failure> = deltas.iter().map(Delta::columns).collect();
             return Ok(Some(Delta::new(row, concat_batches(row.arrow(), batches?)?, weights)));
@@ -169,7 +164,7 @@ impl Delta {
 
     /// The equivalent delta in which each row occurs once, with a non-zero weight, in the order of its encoding.
     pub fn consolidate(&self) -> Result<Delta, Failure> {
-        let batch = Batch::from_unsorted(self.rows()?, &self.weights)?;
+        let batch = Batch::from_unsorted(self.rows()?, self.weights())?;
         let mut rows = Rows::with_capacity(batch.len(), batch.entry_bytes());
         let mut weights = Vec::with_capacity(batch.len());
         for (entry, weight) in batch.iter() {
@@ -182,7 +177,7 @@ impl Delta {
     /// The rows for which `keep` is true.
     pub(crate) fn filter(&self, keep: &BooleanArray) -> Result<Delta, Failure> {
         let rows = filter_record_batch(self.columns()?, keep)?;
-        let kept = self.weights.iter().zip(keep.iter()).filter(|(_, keep)| *keep == Some(true));
+        let kept = self.weights().iter().zip(keep.iter()).filter(|(_, keep)| *keep == Some(true));
         let weights: Vec<Weight> = kept.map(|(weight, _)| *weight).collect();
         Ok(Delta::new(self.row(), rows, weights))
     }

@@ -181,7 +181,7 @@ impl MemoryMerge {
         while self.advance(usize::MAX)? == Progress::Working {}
         let output = match self.sum {
             Partial::Done(batch) if !batch.is_empty() => {
-                Some(Run::Memory(Arc::new(MemoryRun::indexed(batch, &self.extent)?)))
+                Some(Run::Memory(Arc::new(MemoryRun::merged(batch, &self.extent)?)))
             }
             _ => None,
         };

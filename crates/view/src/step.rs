@@ -19,6 +19,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use monostable_types::{Rows, Weight};
+use smallvec::{SmallVec, smallvec};
 
 use crate::ArrangementId;
 use crate::batch::Batch;
@@ -162,7 +163,7 @@ struct Encoding {
 /// What has come in for a node that waits, or what has come of one that is finished.
 #[derive(Default)]
 struct Work {
-    contributions: Contributions,
+    contributions: Option<Box<Contributions>>,
     /// The consolidated change of an arrangement that is finished.
     batch: Option<Arc<Batch>>,
 }
@@ -178,7 +179,7 @@ struct Flow<'a> {
     /// For every node that was ever put into the queue.
     work: NodeMap<Work>,
     /// By the node whose changes they are; one for each column order.
-    encodings: NodeMap<Vec<Encoding>>,
+    encodings: NodeMap<SmallVec<[Encoding; 1]>>,
     chunks: u64,
     changes: BTreeMap<NodeId, Vec<Delta>>,
 }
@@ -202,7 +203,7 @@ impl<'a> Flow<'a> {
 
     /// Hands a chunk of `from`'s output to its consumers, and what linear ones make of it to theirs.
     fn emit(&mut self, from: NodeId, delta: Delta) -> Result<(), StepError> {
-        let mut stack = vec![(from, delta)];
+        let mut stack: SmallVec<[(NodeId, Delta); 4]> = smallvec![(from, delta)];
         while let Some((from, delta)) = stack.pop() {
             if delta.is_empty() {
                 continue;
@@ -225,7 +226,7 @@ impl<'a> Flow<'a> {
                         if graph.consumers(from)[..index].contains(&to) {
                             continue;
                         }
-                        let contributions = &mut self.wait(to).contributions;
+                        let contributions = self.wait(to).contributions.get_or_insert_default();
                         aggregate.absorb(node.ports_of(from), &delta, contributions).map_err(at)?;
                     }
                     // These read the batch of an arrangement, which wakes them when it is finished.
@@ -375,7 +376,7 @@ impl<'a> Flow<'a> {
         node: &'a Node,
         aggregate: &Aggregate,
     ) -> Result<(Option<(ArrangementId, Spine)>, Delta), Failure> {
-        let contributions = std::mem::take(&mut self.wait(node.id).contributions);
+        let contributions = self.wait(node.id).contributions.take().unwrap_or_default();
         let old = spine_of(self.old, node)?;
         let mut inputs = Vec::with_capacity(node.inputs.len());
         for input in extremes(self.graph, node, aggregate) {

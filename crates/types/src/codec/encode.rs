@@ -52,7 +52,7 @@ impl RowCodec {
             None => {
                 let lengths = self.lengths(columns, row_count)?;
                 let range = out.reserve(lengths.into_iter());
-                let mut cursors: Vec<usize> = out.starts(first).iter().map(|start| start - range.start).collect();
+                let mut cursors: Vec<usize> = out.starts(first).map(|start| start - range.start).collect();
                 for (codec, column) in self.columns.iter().zip(columns) {
                     let bytes = &mut out.bytes_mut()[range.clone()];
                     write(codec, column.as_ref(), &mut Sink { bytes, place: Place::Cursors(&mut cursors), codec });

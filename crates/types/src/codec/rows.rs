@@ -6,18 +6,12 @@
 use std::ops::Range;
 
 /// Encoded rows, one after another in one buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     bytes: Vec<u8>,
-    /// One more than there are rows: row `i` is `bytes[offsets[i]..offsets[i + 1]]`. The first is 0, none is less than
-    /// the one before it, and the last is the length of `bytes`.
-    offsets: Vec<usize>,
-}
-
-impl Default for Rows {
-    fn default() -> Rows {
-        Rows { bytes: Vec::new(), offsets: vec![0] }
-    }
+    /// Where each row ends, and thus the next one begins. None is less than the one before it, and the last is the length of
+    /// `bytes`.
+    ends: Vec<usize>,
 }
 
 impl Rows {
@@ -30,15 +24,13 @@ impl Rows {
     /// No rows, with room for `rows` of them that take `bytes` bytes together.
     #[must_use]
     pub fn with_capacity(rows: usize, bytes: usize) -> Rows {
-        let mut offsets = Vec::with_capacity(rows + 1);
-        offsets.push(0);
-        Rows { bytes: Vec::with_capacity(bytes), offsets }
+        Rows { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows) }
     }
 
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.offsets.len() - 1
+        self.ends.len()
     }
 
     /// Whether there are no rows.
@@ -60,14 +52,14 @@ impl Rows {
     #[inline]
     #[must_use]
     pub fn row(&self, index: usize) -> &[u8] {
-        &self.bytes[self.offsets[index]..self.offsets[index + 1]]
+        &self.bytes[self.start(index)..self.ends[index]]
     }
 
     /// Adds an encoded row at the end.
     #[inline]
     pub fn push(&mut self, row: &[u8]) {
         self.bytes.extend_from_slice(row);
-        self.offsets.push(self.bytes.len());
+        self.ends.push(self.bytes.len());
     }
 
     /// Adds a row at the end that `write` appends to the buffer. If it fails, or takes bytes away, nothing is added.
@@ -77,7 +69,7 @@ impl Rows {
         let written = write(&mut self.bytes);
         assert!(self.bytes.len() >= start, "a row was written over the rows before it");
         match written {
-            Ok(()) => self.offsets.push(self.bytes.len()),
+            Ok(()) => self.ends.push(self.bytes.len()),
             Err(_) => self.bytes.truncate(start),
         }
         written
@@ -87,32 +79,31 @@ impl Rows {
     pub fn extend(&mut self, other: &Rows) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
-        self.offsets.extend(other.offsets[1..].iter().map(|offset| start + offset));
+        self.ends.extend(other.ends.iter().map(|end| start + end));
     }
 
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
-        self.offsets.truncate(1);
+        self.ends.clear();
     }
 
     /// Removes the rows from `rows` on.
     pub fn truncate(&mut self, rows: usize) {
         if rows < self.len() {
-            self.offsets.truncate(rows + 1);
-            self.bytes.truncate(self.offsets[rows]);
+            self.bytes.truncate(self.start(rows));
+            self.ends.truncate(rows);
         }
     }
 
     /// The rows in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> + DoubleEndedIterator + Clone {
-        self.offsets.windows(2).map(|ends| &self.bytes[ends[0]..ends[1]])
+        (0..self.len()).map(|index| self.row(index))
     }
 
-    /// The buffer and the offsets that cut it into rows (one more than there are rows).
-    #[must_use]
-    pub fn into_parts(self) -> (Vec<u8>, Vec<usize>) {
-        (self.bytes, self.offsets)
+    #[inline]
+    fn start(&self, index: usize) -> usize {
+        if index == 0 { 0 } else { self.ends[index - 1] }
     }
 
     /// Adds rows with the given lengths whose bytes are still zero, and returns where in [`Rows::bytes_mut`] they are and
@@ -120,7 +111,7 @@ impl Rows {
     pub(super) fn reserve(&mut self, lengths: impl ExactSizeIterator<Item = usize>) -> Range<usize> {
         let start = self.bytes.len();
         let mut end = start;
-        self.offsets.extend(lengths.map(|length| {
+        self.ends.extend(lengths.map(|length| {
             end += length;
             end
         }));
@@ -129,8 +120,8 @@ impl Rows {
     }
 
     /// The start of each row from the row at `index` on.
-    pub(super) fn starts(&self, index: usize) -> &[usize] {
-        &self.offsets[index..self.offsets.len() - 1]
+    pub(super) fn starts(&self, index: usize) -> impl Iterator<Item = usize> {
+        (index..self.len()).map(|index| self.start(index))
     }
 
     /// The buffer, for the encoder to fill what it reserved.
@@ -179,6 +170,6 @@ mod tests {
             Ok(())
         );
         assert_eq!(rows.row(1), [7]);
-        assert_eq!(rows.into_parts(), (b"first\x07".to_vec(), vec![0, 5, 6]));
+        assert_eq!((rows.bytes, rows.ends), (b"first\x07".to_vec(), vec![5, 6]));
     }
 }

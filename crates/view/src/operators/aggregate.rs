@@ -41,6 +41,9 @@ use contributions::Contribution;
 pub(crate) use contributions::Contributions;
 pub(crate) use plan::expand;
 
+/// What the old and the new entry of a group take together, if they are short.
+const ENTRY_BYTES: usize = 64;
+
 /// An aggregate function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AggregateFunction {
@@ -249,7 +252,7 @@ impl Aggregate {
         old: &Spine,
         extremes: &[Option<Extreme<'_>>],
     ) -> Result<Change, Failure> {
-        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), 0);
+        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), ENTRY_BYTES * contributions.len());
         let mut shown = Shown::default();
         let (mut before, mut after) = (State::default(), State::default());
         let (mut entry, mut found) = (Vec::new(), Vec::new());
@@ -261,7 +264,8 @@ impl Aggregate {
                 Some(entry) => self.decode_state(&entry[group.len()..], &mut before)?,
                 None => self.reset(&mut before),
             }
-            after.clone_from(&before);
+            after.rows = before.rows;
+            after.accumulators.clone_from(&before.accumulators);
             after.add(&contribution)?;
             after.check()?;
             let shows = self.is_shown(&after);
@@ -286,7 +290,7 @@ impl Aggregate {
     /// The change that contributions make to the state `old`, for a state that nobody reads yet. Unlike `apply` it
     /// bears a group with fewer than zero rows, which later contributions may make up for: see `verify`.
     pub(crate) fn integrate(&self, contributions: &Contributions, old: &Spine) -> Result<Batch, Failure> {
-        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), 0);
+        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), ENTRY_BYTES * contributions.len());
         let mut sum = State::default();
         let mut entry = Vec::new();
         let mut states = old.seeker();
@@ -422,11 +426,7 @@ impl Aggregate {
 
 /// The entry of a group, which comes behind all that were asked for before.
 fn entry_of<'a>(states: &mut Seeker<'a>, group: &[u8]) -> Result<Option<&'a [u8]>, Failure> {
-    match states.get(group)? {
-        None => Ok(None),
-        Some((entry, Weight::ONE)) => Ok(Some(entry)),
-        Some(_) => Err(Failure::inconsistent("a group has more than one state")),
-    }
+    Ok(states.newest(group)?)
 }
 
 /// Entries before and after a change.

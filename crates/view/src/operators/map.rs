@@ -78,7 +78,7 @@ impl Map {
                 _ => Ok(expression.evaluate(rows)?),
             })
             .collect();
-        Ok(Delta::new(row, row.batch(columns?, filtered.len())?, Arc::clone(filtered.weights())))
+        Ok(Delta::new(row, row.batch(columns?, filtered.len())?, filtered.weights().to_vec()))
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -125,7 +125,7 @@ impl Encoded {
             for entry in rows.iter() {
                 out.push_with(|bytes| self.picker.pick(codec, entry, &mut scratch, bytes))?;
             }
-            return Ok(Delta::encoded(row, out, Arc::clone(input.weights())));
+            return Ok(Delta::encoded(row, out, input.weights().to_vec()));
         };
         let mut weights: Vec<Weight> = Vec::with_capacity(rows.len());
         for (entry, &weight) in rows.iter().zip(input.weights().iter()) {

@@ -19,7 +19,7 @@ mod tests;
 pub(crate) mod writer;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::batch::Batch;
 use crate::error::Result;
@@ -31,51 +31,73 @@ use index::HashIndex;
 /// From this many entries on a merge in memory makes a hash index. The prefixes of shorter runs fit into the processor's caches,
 /// where searching them takes little longer than probing an index, and much less than making one.
 const INDEX_ENTRIES_MIN: usize = 256 * 1024;
-/// Up to this many entries a run has a filter; beyond, it would let most keys through.
-const FILTER_ENTRIES_MAX: usize = 256;
+/// Up to this many entries a run has a filter. It is made when it is first asked, because most runs never are; the asker waits
+/// some microseconds.
+const FILTER_ENTRIES_MAX: usize = 8192;
+/// Keys for each block of a filter: eight bits for a key.
+const FILTER_BLOCK_KEYS: usize = 64;
 
-/// A batch, and something that finds keys in it. Short runs, of which a spine has several, have a filter that most absent
-/// keys do not pass; long ones that merges make have a hash index; the others are searched by their prefixes.
+/// A batch, and something that finds keys in it. A spine has several short runs, and most keys are in none of them: their
+/// filters say so. Long runs that merges make have a hash index; what passes a filter is searched for by prefixes.
 #[derive(Debug)]
 pub(crate) struct MemoryRun {
-    filter: Option<Filter>,
-    batch: Arc<Batch>,
+    filter: OnceLock<Filter>,
     index: Option<HashIndex>,
+    batch: Arc<Batch>,
 }
 
-/// One bit for each key's hash, in one cache line.
-#[derive(Debug, Default)]
-struct Filter([u64; 8]);
+/// A Bloom filter over the hashes of the keys: two bits for each key, both in one cache line.
+#[derive(Debug)]
+struct Filter(Box<[[u64; 8]]>);
 
 impl Filter {
     fn of(batch: &Batch, extent: &KeyExtent) -> Result<Filter> {
-        let mut filter = Filter::default();
+        let mut blocks = vec![[0; 8]; batch.len().div_ceil(FILTER_BLOCK_KEYS).max(1)];
         for (entry, _) in batch.iter() {
             let hash = key_hash(extent.key(entry)?);
-            filter.0[(hash >> 58) as usize & 7] |= 1 << (hash >> 52 & 63);
+            let count = blocks.len();
+            let block = &mut blocks[Filter::block(hash, count)];
+            block[(hash & 7) as usize] |= 1 << (hash >> 3 & 63);
+            block[(hash >> 9 & 7) as usize] |= 1 << (hash >> 12 & 63);
         }
-        Ok(filter)
+        Ok(Filter(blocks.into()))
+    }
+
+    /// The block of a hash: by its high half, since its low half says which bits.
+    fn block(hash: u64, blocks: usize) -> usize {
+        ((hash >> 32) * blocks as u64 >> 32) as usize
     }
 
     fn may_hold(&self, hash: u64) -> bool {
-        self.0[(hash >> 58) as usize & 7] & 1 << (hash >> 52 & 63) != 0
+        let block = &self.0[Filter::block(hash, self.0.len())];
+        let first = block[(hash & 7) as usize] >> (hash >> 3 & 63);
+        let second = block[(hash >> 9 & 7) as usize] >> (hash >> 12 & 63);
+        first & second & 1 != 0
     }
 }
 
 impl MemoryRun {
     /// A run as a commit pushes it.
-    pub(crate) fn pushed(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
-        let filter = if batch.len() > FILTER_ENTRIES_MAX { None } else { Some(Filter::of(&batch, extent)?) };
-        Ok(MemoryRun { filter, batch, index: None })
+    pub(crate) fn pushed(batch: Arc<Batch>) -> MemoryRun {
+        MemoryRun { filter: OnceLock::new(), index: None, batch }
     }
 
-    /// A run as a merge makes it: with an index, if it is long enough to gain from one.
-    pub(crate) fn indexed(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
-        if batch.len() < INDEX_ENTRIES_MIN {
-            return MemoryRun::pushed(batch, extent);
+    /// A run as a merge makes it.
+    pub(crate) fn merged(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
+        let index = if batch.len() < INDEX_ENTRIES_MIN { None } else { Some(index_of(&batch, extent)?) };
+        Ok(MemoryRun { filter: OnceLock::new(), index, batch })
+    }
+
+    /// Whether a key with this hash may be in the run.
+    fn may_hold(&self, hash: u64, extent: &KeyExtent) -> Result<bool> {
+        if let Some(filter) = self.filter.get() {
+            return Ok(filter.may_hold(hash));
         }
-        let index = Some(index_of(&batch, extent)?);
-        Ok(MemoryRun { filter: None, batch, index })
+        if self.index.is_some() || self.batch.len() > FILTER_ENTRIES_MAX {
+            return Ok(true);
+        }
+        let filter = Filter::of(&self.batch, extent)?;
+        Ok(self.filter.get_or_init(|| filter).may_hold(hash))
     }
 
     pub(crate) fn batch(&self) -> &Arc<Batch> {
@@ -83,25 +105,26 @@ impl MemoryRun {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.batch.bytes() + self.index.as_ref().map_or(0, HashIndex::bytes)
+        let filter = self.filter.get().map_or(0, |filter| size_of_val(&*filter.0));
+        self.batch.bytes() + filter + self.index.as_ref().map_or(0, HashIndex::bytes)
     }
 
     /// The first position of a key's entries, and whether there can be more than one entry.
-    fn locate(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Option<(usize, bool)> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.may_hold(hash)) {
-            return None;
+    fn locate(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Option<(usize, bool)>> {
+        if !self.may_hold(hash, extent)? {
+            return Ok(None);
         }
         let batch = &*self.batch;
         let Some(index) = &self.index else {
             let start = batch.lower_bound(key);
             let hit = start < batch.len() && extent.matches(batch.entry(start), key);
             let many = hit && start + 1 < batch.len() && extent.matches(batch.entry(start + 1), key);
-            return hit.then_some((start, many));
+            return Ok(hit.then_some((start, many)));
         };
-        index
+        let found = index
             .candidates(hash)
-            .find(|candidate| extent.matches(batch.entry(candidate.position as usize), key))
-            .map(|candidate| (candidate.position as usize, candidate.many))
+            .find(|candidate| extent.matches(batch.entry(candidate.position as usize), key));
+        Ok(found.map(|candidate| (candidate.position as usize, candidate.many)))
     }
 }
 
@@ -220,7 +243,7 @@ impl Run {
     /// The positions of all entries with a whole key.
     pub(crate) fn key(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Range<u64>> {
         match self {
-            Run::Memory(run) => match run.locate(key, hash, extent) {
+            Run::Memory(run) => match run.locate(key, hash, extent)? {
                 None => Ok(0..0),
                 Some((start, false)) => Ok(start as u64..start as u64 + 1),
                 Some((start, true)) => Ok(start as u64..run.batch.prefix_end(start, key) as u64),
@@ -240,6 +263,9 @@ impl Run {
         if run.index.is_some() {
             return self.find(key, hash, extent);
         }
+        if !run.may_hold(hash, extent)? {
+            return Ok(Found::Nothing);
+        }
         let batch = &*run.batch;
         *at = batch.lower_bound_after(*at, key);
         let hit = |index: usize| index < batch.len() && extent.matches(batch.entry(index), key);
@@ -253,7 +279,7 @@ impl Run {
     /// The entry of a whole key, when there is just one.
     pub(crate) fn find(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'_>> {
         match self {
-            Run::Memory(run) => Ok(match run.locate(key, hash, extent) {
+            Run::Memory(run) => Ok(match run.locate(key, hash, extent)? {
                 None => Found::Nothing,
                 Some((start, false)) => Found::One(run.batch.entry(start), run.batch.weight(start)),
                 Some((_, true)) => Found::Many,

@@ -73,13 +73,33 @@ impl<'a> Seeker<'a> {
         Ok(hit)
     }
 
-    /// As [`Spine::get`]. `key` is not less than any key before.
-    pub(crate) fn get(&mut self, key: &[u8]) -> Result<Option<(&'a [u8], Weight)>> {
-        match self.hit(key)? {
-            Hit::Nothing => Ok(None),
-            Hit::One(entry, weight) => Ok(Some((entry, weight))),
-            Hit::Several => self.spine.get_sum(key),
+    /// The entry of a key in a spine of which every version had at most one entry per key, of weight 1. `key` is not less than
+    /// any key before.
+    ///
+    /// The newest run that knows the key decides. Runs are merged with their neighbours only, so what a run and all older ones
+    /// add up to is a version that there was: at most one entry of the key before the run, and at most one after it. The
+    /// run holds the difference, so a positive entry in it *is* the one after it, and a lone negative one leaves none.
+    pub(crate) fn newest(&mut self, key: &[u8]) -> Result<Option<&'a [u8]>> {
+        let (hash, extent) = (key_hash(key), &self.spine.inner.extent);
+        for (run, at) in &mut self.runs {
+            match run.find_after(at, key, hash, extent)? {
+                Found::Nothing => {}
+                Found::One(entry, weight) => return Ok((weight > 0).then_some(entry)),
+                Found::Many => {
+                    let mut cursor = run.cursor(run.key(key, hash, extent)?, Direction::Ascending)?;
+                    while let Some(current) = &mut cursor {
+                        if current.weight > 0 {
+                            return Ok(Some(current.entry));
+                        }
+                        if !current.advance(Direction::Ascending)? {
+                            cursor = None;
+                        }
+                    }
+                    return Ok(None);
+                }
+            }
         }
+        Ok(None)
     }
 }
 
@@ -168,10 +188,7 @@ impl Spine {
             Arc::new(Batch::sum(&batches)?)
         };
         if !fresh.is_empty() {
-            let run = match absorbed {
-                0 => MemoryRun::pushed(fresh, &inner.extent)?,
-                _ => MemoryRun::indexed(fresh, &inner.extent)?,
-            };
+            let run = MemoryRun::pushed(fresh);
             inner.memory.insert(0, (inner.generation, Run::Memory(Arc::new(run))));
         }
         Ok(Spine { inner: Arc::new(inner) })

@@ -54,8 +54,8 @@ impl Contributions {
     /// Adds the rows of a change that come in through a port. Their first `groups` columns are their group.
     pub(crate) fn absorb(&mut self, groups: usize, slots: &[Slot], port: usize, delta: &Delta) -> Result<(), Failure> {
         let (codec, types) = (delta.row().codec(), delta.row().types());
-        let fed: Vec<(usize, Slot)> = slots.iter().copied().enumerate().filter(|(_, slot)| slot.port == port).collect();
-        let columns = fed.iter().flat_map(|(_, slot)| slot.argument.iter().chain(&slot.filter));
+        let fed = || slots.iter().enumerate().filter(|(_, slot)| slot.port == port);
+        let columns = fed().flat_map(|(_, slot)| slot.argument.iter().chain(&slot.filter));
         let reach = columns.map(|column| column + 1).max().unwrap_or(0).max(groups);
         let mut ends = std::mem::take(&mut self.scratch);
         for (row, weight) in delta.rows()?.iter().zip(delta.weights().iter()) {
@@ -65,7 +65,7 @@ impl Contributions {
                 self.rows[at] = self.rows[at].checked_add(weight.0).ok_or_else(overflow)?;
             }
             let piece = |column: usize| &row[ends[column] as usize..ends[column + 1] as usize];
-            for (index, slot) in &fed {
+            for (index, slot) in fed() {
                 let passes = match slot.filter {
                     Some(column) => number(DataType::Boolean, piece(column))? == Number::Boolean(true),
                     None => true,
