@@ -94,7 +94,7 @@ fn compare(state: &State, bare: &Version, relation: &str, node: NodeId, report: 
     report.rows += expected.len() as u64;
     let mut found = spine.prefix(b"")?;
     let mut differences = Vec::new();
-    merge_compare(&expected, &mut found, &mut |entry, expected, found| {
+    merge_compare(layout, &expected, &mut found, &mut |entry, expected, found| {
         if differences.len() < DIFFERENCES_MAX {
             let row = describe(layout.codec(), entry);
             differences.push(Difference { relation: relation.to_owned(), row, expected, found });
@@ -116,9 +116,18 @@ fn recompute(bare: &Version, state: &State, layout: &Layout, node: NodeId) -> Re
 }
 
 /// Walks two sorted lists and reports every entry whose weights differ.
-fn merge_compare(expected: &Batch, found: &mut Entries<'_>, report: &mut impl FnMut(&[u8], i64, i64)) -> Result<()> {
+fn merge_compare(
+    layout: &Layout,
+    expected: &Batch,
+    found: &mut Entries<'_>,
+    report: &mut impl FnMut(&[u8], i64, i64),
+) -> Result<()> {
     let mut expected = expected.iter().peekable();
-    let mut current = found.next().transpose()?;
+    let mut next = || -> Result<_> {
+        let Some((entry, weight)) = found.next().transpose()? else { return Ok(None) };
+        Ok(Some((layout.visible(entry)?, weight)))
+    };
+    let mut current = next()?;
     loop {
         let order = match (expected.peek(), &current) {
             (None, None) => return Ok(()),
@@ -129,7 +138,7 @@ fn merge_compare(expected: &Batch, found: &mut Entries<'_>, report: &mut impl Fn
         let wanted = if order == Ordering::Greater { None } else { expected.next() };
         let held = if order == Ordering::Less { None } else { current.take() };
         if held.is_some() {
-            current = found.next().transpose()?;
+            current = next()?;
         }
         let entry = wanted.or(held).map(|(entry, _)| entry).unwrap_or_default();
         let weight = |side: Option<(&[u8], Weight)>| side.map_or(0, |(_, weight)| weight.0);

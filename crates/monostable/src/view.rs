@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use monostable_query::catalog::{Relation, ViewDef};
 use monostable_types::{Column, Epoch, Schema, Value, prefix_successor};
-use monostable_view::{ArrangementId, Spine, Version};
+use monostable_view::{ArrangementId, Layout, Spine, Version};
 
 use crate::commit::State;
 use crate::database::Database;
@@ -47,6 +47,7 @@ struct Prepared {
     view: Arc<ViewDef>,
     arrangement: ArrangementId,
     shape: Arc<RowShape>,
+    layout: Layout,
     /// The catalog version at which the view was last seen to exist.
     exists_at: AtomicU64,
 }
@@ -107,7 +108,7 @@ impl View {
         let key = self.encode(&key.values(), |given| given == expected)?;
         let reading = self.reading()?;
         let found = self.prepared.spine(&reading.version)?.get(&key)?;
-        Ok(found.map(|(entry, _)| Row::encoded(&self.prepared.shape, entry)))
+        found.map(|(entry, _)| self.prepared.row(entry)).transpose()
     }
 
     /// The rows whose key begins with these values, in key order.
@@ -220,7 +221,8 @@ impl Prepared {
         let node = state.version.graph().node(view.node).ok_or_else(undefined)?;
         let (arrangement, layout) = node.arrangement().zip(node.layout()).ok_or_else(undefined)?;
         let shape = Arc::new(RowShape::new(view.schema.clone(), layout.order()));
-        Ok(Prepared { view, arrangement, shape, exists_at: AtomicU64::new(state.catalog.version()) })
+        let layout = layout.clone();
+        Ok(Prepared { view, arrangement, shape, layout, exists_at: AtomicU64::new(state.catalog.version()) })
     }
 
     fn check_exists(&self, state: &State) -> Result<()> {
@@ -236,6 +238,11 @@ impl Prepared {
             }
             _ => Err(Error::Dropped { kind: "materialized view", name: self.view.name.clone() }),
         }
+    }
+
+    /// The row that an entry of the view holds.
+    fn row(&self, entry: &[u8]) -> Result<Row> {
+        Ok(Row::encoded(&self.shape, self.layout.visible(entry)?))
     }
 
     fn spine<'a>(&self, version: &'a Version) -> Result<&'a Spine> {
@@ -290,7 +297,7 @@ impl ViewRows {
             && let Some(next) = entries.next()
         {
             let (entry, weight) = next?;
-            fetched.push((Row::encoded(&self.prepared.shape, entry), weight.0));
+            fetched.push((self.prepared.row(entry)?, weight.0));
             if fetched.len() == self.fetch {
                 last.extend_from_slice(entry);
             }

@@ -193,7 +193,13 @@ impl GraphBuilder {
         }
         // An arrangement of an arrangement holds the same rows: read the original input.
         let node = self.node(input)?;
-        let input = if node.layout().is_some() { node.inputs[0] } else { input };
+        let input = if node.is_arrange() { node.inputs[0] } else { input };
+        // An aggregate keeps its rows by group itself.
+        if let Operator::Aggregate(aggregate) = &self.node(input)?.operator
+            && aggregate.layout().key() == key
+        {
+            return Ok(input);
+        }
         Ok(self.inner.intern(Operator::Arrange(Layout::new(Arc::clone(&row), key)), vec![input], row))
     }
 
@@ -208,7 +214,8 @@ impl GraphBuilder {
     /// Each row of the input once, if its weight is positive.
     pub fn distinct(&mut self, input: NodeId) -> Result<NodeId, GraphError> {
         let row = Arc::clone(self.row(input)?);
-        let whole = self.node(input)?.layout().is_some_and(|layout| layout.key().len() == row.len());
+        let node = self.node(input)?;
+        let whole = node.is_arrange() && node.layout().is_some_and(|layout| layout.key().len() == row.len());
         let arranged = if whole { input } else { self.arrange(input, &(0..row.len()).collect::<Vec<_>>())? };
         Ok(self.inner.intern(Operator::Distinct, vec![arranged], row))
     }

@@ -77,19 +77,25 @@ impl Node {
         self.inputs.iter().enumerate().filter(move |(_, id)| **id == input).map(|(port, _)| port)
     }
 
-    /// The layout of the entries of an `Arrange` node; `None` for all others, also for aggregates, whose state is theirs.
+    /// The layout of the entries of a stateful node; `None` for all others.
     pub fn layout(&self) -> Option<&Layout> {
         match &self.operator {
             Operator::Arrange(layout) => Some(layout),
+            Operator::Aggregate(aggregate) => Some(aggregate.layout()),
             _ => None,
         }
+    }
+
+    /// Whether the node is an arrangement of its input's rows, as they are.
+    pub fn is_arrange(&self) -> bool {
+        matches!(self.operator, Operator::Arrange(_))
     }
 
     /// How far the key reaches into the entries of the node's arrangement, if it owns one.
     pub fn key_extent(&self) -> Option<KeyExtent> {
         match &self.operator {
             Operator::Arrange(layout) => Some(layout.key_extent()),
-            Operator::Aggregate(aggregate) => Some(aggregate.key_extent()),
+            Operator::Aggregate(aggregate) => Some(aggregate.layout().key_extent()),
             _ => None,
         }
     }

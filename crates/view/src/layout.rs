@@ -86,6 +86,8 @@ pub struct Layout {
     to_entry: Arc<Picker>,
     to_logical: Arc<Picker>,
     key: usize,
+    /// Whether something follows the row in an entry.
+    tailed: bool,
     codec: Arc<RowCodec>,
 }
 
@@ -107,8 +109,26 @@ impl Layout {
             order,
             position: position.into(),
             key: key.len(),
+            tailed: false,
             codec: Arc::new(RowCodec::new(&types)),
         }
+    }
+
+    /// Entries that begin with rows of type `row` as they are, keyed by their first `key` columns, and go on with something that
+    /// only their operator understands.
+    pub(crate) fn tailed(row: Arc<RowType>, key: usize) -> Layout {
+        let columns = row.len();
+        let layout = Layout::new(row, &(0..key).collect::<Vec<_>>());
+        let picker = Arc::new(Picker::new(&(0..columns).collect::<Vec<_>>(), columns).of_longer_rows());
+        Layout { tailed: true, to_logical: picker, ..layout }
+    }
+
+    /// The part of an entry that is a row.
+    pub fn visible<'a>(&self, entry: &'a [u8]) -> Result<&'a [u8], Failure> {
+        if !self.tailed {
+            return Ok(entry);
+        }
+        Ok(&entry[..self.codec.prefix_len(entry, self.order.len())?])
     }
 
     /// The type of the rows, in logical order.
@@ -133,7 +153,7 @@ impl Layout {
 
     /// What the storage half has to know.
     pub fn key_extent(&self) -> KeyExtent {
-        if self.key == self.order.len() {
+        if self.key == self.order.len() && !self.tailed {
             return KeyExtent::Whole;
         }
         KeyExtent::Columns { codec: Arc::clone(&self.codec), columns: self.key }
@@ -188,6 +208,11 @@ impl Layout {
 
     /// Logical rows from entries, one per entry and in their order.
     pub fn decode<'a>(&self, entries: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Result<RecordBatch, Failure> {
+        if self.tailed {
+            let rows = self.logical(entries)?;
+            let columns = if self.row.is_empty() { Vec::new() } else { self.row.codec().decode_columns(rows.iter())? };
+            return Ok(self.row.batch(columns, rows.len())?);
+        }
         let rows = entries.len();
         let columns = if self.order.is_empty() { Vec::new() } else { self.codec.decode_columns(entries)? };
         let logical = self.position.iter().map(|&at| Arc::clone(&columns[at])).collect();

@@ -21,7 +21,6 @@ use std::sync::Arc;
 use monostable_types::{Rows, Weight};
 use smallvec::{SmallVec, smallvec};
 
-use crate::ArrangementId;
 use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::failure::Failure;
@@ -363,19 +362,19 @@ impl<'a> Flow<'a> {
     }
 
     fn finish_aggregate(&mut self, node: &'a Node, aggregate: &Aggregate) -> Result<(), StepError> {
-        let change = self.aggregated(node, aggregate).map_err(|failure| StepError::at(node, failure))?;
-        if let Some((id, spine)) = change.0 {
-            self.new.set_spine(id, spine);
+        let output = self.aggregated(node, aggregate).map_err(|failure| StepError::at(node, failure))?;
+        let graph = self.graph;
+        for &to in graph.consumers(node.id) {
+            let reads = graph.node(to).is_some_and(|consumer| matches!(consumer.operator, Operator::Join(_)));
+            if reads && self.in_scope(to) {
+                self.wait(to);
+            }
         }
-        self.emit(node.id, change.1)
+        self.emit(node.id, output)
     }
 
-    /// The new state of an aggregate, and the change of its output.
-    fn aggregated(
-        &mut self,
-        node: &'a Node,
-        aggregate: &Aggregate,
-    ) -> Result<(Option<(ArrangementId, Spine)>, Delta), Failure> {
+    /// Gives an aggregate its new state, and answers the change of its output.
+    fn aggregated(&mut self, node: &'a Node, aggregate: &Aggregate) -> Result<Delta, Failure> {
         let contributions = self.wait(node.id).contributions.take().unwrap_or_default();
         let old = spine_of(self.old, node)?;
         let mut inputs = Vec::with_capacity(node.inputs.len());
@@ -383,18 +382,18 @@ impl<'a> Flow<'a> {
             inputs.push(match input {
                 None => None,
                 Some(input) => Some(Extreme {
-                    before: spine_of(self.old, input)?,
-                    after: spine_of(&self.new, input)?,
+                    content: spine_of(&self.new, input)?,
                     change: self.batch_of(input.id).map(|batch| &**batch),
                 }),
             });
         }
         let change = aggregate.apply(&node.row, &contributions, old, &inputs)?;
-        let state = match node.arrangement.filter(|_| !change.state.is_empty()) {
-            Some(id) => Some((id, old.push(Arc::new(change.state))?)),
-            None => None,
-        };
-        Ok((state, change.output))
+        if let Some(id) = node.arrangement.filter(|_| !change.state.is_empty()) {
+            let batch = Arc::new(change.state);
+            self.new.set_spine(id, old.push(Arc::clone(&batch))?);
+            self.wait(node.id).batch = Some(batch);
+        }
+        Ok(change.output)
     }
 }
 

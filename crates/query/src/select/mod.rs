@@ -251,7 +251,8 @@ fn readable(graph: &Graph, extended: &Graph, node: NodeId) -> Vec<NodeId> {
         let Some(node) = extended.node(id).filter(|_| seen.insert(id)) else { continue };
         if graph.node(id).is_some() {
             reached.insert(id);
-            reached.extend(graph.consumers(id).iter().copied().filter(is_arranged));
+            let is_arrange = |id: &NodeId| graph.node(*id).is_some_and(|node| node.is_arrange());
+            reached.extend(graph.consumers(id).iter().copied().filter(is_arrange));
         }
         if !is_arranged(&id) {
             stack.extend(node.inputs());

@@ -63,6 +63,12 @@ impl Picker {
         Picker { reach, runs: runs.into(), whole }
     }
 
+    /// The same picker for rows that go on behind their last column: what follows is not copied.
+    #[must_use]
+    pub fn of_longer_rows(self) -> Picker {
+        Picker { whole: false, ..self }
+    }
+
     /// Whether picking copies rows as they are.
     #[must_use]
     pub fn is_whole(&self) -> bool {

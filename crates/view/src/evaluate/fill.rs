@@ -1,7 +1,7 @@
 //! Filling the spine of one stateful node, chunk by chunk.
 //!
 //! An arrangement collects entries and pushes them as one batch when there are enough. An aggregate collects contributions
-//! and integrates them when they concern enough groups. In the middle, a union with a negated input may hold negative
+//! and adds them to its sums when they concern enough groups; its rows are made of the sums at the end. In the middle, a union with a negated input may hold negative
 //! weights; at the end they are an error where they must not be, and that is looked for only if any were seen.
 
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use monostable_types::{Rows, Weight};
 use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::failure::Failure;
-use crate::graph::NodeId;
+use crate::graph::{Node, NodeId};
 use crate::layout::Layout;
 use crate::operators::Operator;
-use crate::operators::aggregate::{Aggregate, Contributions, Port};
+use crate::operators::aggregate::{Aggregate, Contributions, Extreme, Port};
 use crate::spine::Spine;
-use crate::step::StepError;
+use crate::step::{StepError, extremes};
 
 use super::pipeline::{Pipeline, pipelines};
 use super::world::World;
@@ -42,11 +42,13 @@ impl Fill {
         let node = world.node(id)?;
         let at = |failure| StepError::at(node, failure);
         let extent = node.key_extent().ok_or_else(|| at(Failure::inconsistent("the node has no state to fill")))?;
-        let mut spine = Spine::new(extent);
-        if let Operator::Aggregate(aggregate) = &node.operator {
-            let seed = aggregate.seed().map_err(at)?;
-            spine = spine.push(Arc::new(seed)).map_err(|error| at(error.into()))?;
-        }
+        let spine = match &node.operator {
+            Operator::Aggregate(aggregate) => {
+                let seed = aggregate.seed().map_err(at)?;
+                Spine::new(aggregate.sums_extent()).push(Arc::new(seed)).map_err(|error| at(error.into()))?
+            }
+            _ => Spine::new(extent),
+        };
         Ok(Fill {
             node: id,
             spine,
@@ -112,16 +114,34 @@ impl Fill {
     pub(crate) fn finish(mut self, world: &World) -> Result<(NodeId, Spine), StepError> {
         let node = world.node(self.node)?;
         let finished = match &node.operator {
-            Operator::Aggregate(aggregate) => self
-                .integrate(aggregate)
-                .and_then(|()| if self.negative { aggregate.verify(&self.spine) } else { Ok(()) }),
+            Operator::Aggregate(aggregate) => {
+                self.integrate(aggregate).and_then(|()| completed(world, node, aggregate, &self.spine))
+            }
             _ => self.push_rows().and_then(|()| {
-                if self.negative && world.graph().is_positive(self.node) { all_positive(&self.spine) } else { Ok(()) }
+                if self.negative && world.graph().is_positive(self.node) {
+                    all_positive(&self.spine)?;
+                }
+                Ok(self.spine.clone())
             }),
         };
-        finished.map_err(|failure| StepError::at(node, failure))?;
-        Ok((self.node, self.spine))
+        let spine = finished.map_err(|failure| StepError::at(node, failure))?;
+        Ok((self.node, spine))
     }
+}
+
+/// The state of an aggregate, from its sums.
+fn completed(world: &World, node: &Node, aggregate: &Aggregate, sums: &Spine) -> Result<Spine, Failure> {
+    let mut inputs = Vec::new();
+    for input in extremes(world.graph(), node, aggregate) {
+        let content = input.map(|input| world.spine(input)).transpose()?;
+        inputs.push(content.map(|content| Extreme { content, change: None }));
+    }
+    let mut spine = Spine::new(aggregate.layout().key_extent());
+    aggregate.complete(sums, &inputs, BATCH_GROUPS, |batch| {
+        spine = spine.push(Arc::new(batch))?;
+        Ok(())
+    })?;
+    Ok(spine)
 }
 
 fn all_positive(spine: &Spine) -> Result<(), Failure> {

@@ -15,11 +15,10 @@ use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Node, NodeId};
 use crate::layout::Layout;
-use crate::operators::aggregate::Extreme;
 use crate::operators::join::{Probe, Shape, Side};
 use crate::operators::{Join, Operator};
 use crate::spine::Spine;
-use crate::step::{StepError, extremes};
+use crate::step::StepError;
 
 use super::Sink;
 use super::world::World;
@@ -40,10 +39,8 @@ pub(crate) struct Pipeline {
 /// What is scanned, and how far.
 #[derive(Debug)]
 enum Scan {
-    /// The entries of a filled arrangement; once each if `distinct`.
+    /// The entries of a filled arrangement or aggregate; once each if `distinct`.
     Entries { node: NodeId, distinct: bool, after: Option<Vec<u8>> },
-    /// The groups of a filled aggregate.
-    Groups { node: NodeId, after: Option<Vec<u8>> },
     /// Chunks that were kept, or constants; in reverse.
     Chunks(Vec<Delta>),
 }
@@ -89,7 +86,7 @@ fn scan_of(world: &World, id: NodeId) -> Result<Option<Scan>, StepError> {
             Some(Scan::Entries { node: id, distinct: false, after: None })
         }
         Operator::Distinct => Some(Scan::Entries { node: node.inputs[0], distinct: true, after: None }),
-        Operator::Aggregate(_) => Some(Scan::Groups { node: id, after: None }),
+        Operator::Aggregate(_) => Some(Scan::Entries { node: id, distinct: false, after: None }),
         Operator::Values { rows } => Some(Scan::Chunks(vec![rows.clone()])),
         Operator::Source { .. } if world.is_new_table(id) => Some(Scan::Chunks(Vec::new())),
         Operator::Source { .. } => {
@@ -137,13 +134,6 @@ impl Pipeline {
                 pass(world, &self.stages, chunk, sink)?;
                 Ok(read)
             }
-            Scan::Groups { node, after } => {
-                let node = world.node(*node)?;
-                let delta = groups(world, node, after, rows).map_err(|failure| StepError::at(node, failure))?;
-                let read = delta.len();
-                pass(world, &self.stages, delta, sink)?;
-                Ok(read)
-            }
             Scan::Entries { node, distinct, after } => {
                 let node = world.node(*node)?;
                 let at = |failure| StepError::at(node, failure);
@@ -186,19 +176,6 @@ fn scan(
         *after = Some(last);
     }
     Ok(read)
-}
-
-fn groups(world: &World, node: &Node, after: &mut Option<Vec<u8>>, rows: usize) -> Result<Delta, Failure> {
-    let Operator::Aggregate(aggregate) = &node.operator else {
-        return Err(Failure::inconsistent("only aggregates have groups"));
-    };
-    let mut inputs = Vec::new();
-    for input in extremes(world.graph(), node, aggregate) {
-        inputs.push(input.map(|input| world.spine(input)).transpose()?.map(Extreme::still));
-    }
-    let mut entries = Rows::default();
-    scan(world.spine(node)?, after, rows, |entry, _| entries.push(entry))?;
-    aggregate.read(&node.row, entries.iter(), &inputs)
 }
 
 /// Passes scanned entries on: as they are to a probe that wants them in this very order, as columns to all others.

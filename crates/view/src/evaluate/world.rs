@@ -85,7 +85,7 @@ impl World {
 
     /// All arrangements of what `id` produces.
     pub(crate) fn arrangements_of(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
-        let is_arranged = |id: &NodeId| self.graph.node(*id).is_some_and(|node| node.layout().is_some());
+        let is_arranged = |id: &NodeId| self.graph.node(*id).is_some_and(|node| node.is_arrange());
         self.graph.consumers(id).iter().copied().filter(is_arranged)
     }
 

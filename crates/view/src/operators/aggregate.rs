@@ -9,11 +9,12 @@
 //! `DISTINCT` argument; an `Arrange` by (groups, value) for each argument of `min` or `max`, which is read by seek. See
 //! [`plan`].
 //!
-//! State: a spine of its own with one entry per group, of weight 1: the encoded group, then the row count and the
-//! accumulators. The entry of the only group of an aggregation without groups always exists. Format: `FORMAT.md`,
-//! aggregate state.
+//! State: a spine of its own with one entry per group, of weight 1: the row that is shown for the group (the group, then the
+//! values), then the row count and the accumulators. So the state *is* the arrangement of the output by group: whoever wants
+//! that reads it here, and the row that was shown before is at hand when a group changes. The entry of the only group of an
+//! aggregation without groups always exists. Format: `FORMAT.md`, aggregate state.
 //!
-//! Cost: one lookup per touched group, and two seeks per touched group and extreme; O(1) per changed row. Rows of a
+//! Cost: one lookup per touched group, and at most one seek per touched group and extreme; O(1) per changed row. Rows of a
 //! group that did not change are never read.
 
 pub(crate) mod accumulator;
@@ -25,15 +26,15 @@ mod plan;
 use std::fmt;
 use std::sync::Arc;
 
-use monostable_types::{DataType, RowCodec, Rows, Value, Weight};
+use monostable_types::{DataType, RowCodec, Rows, Value, Weight, is_null_piece};
 
 use crate::batch::{Batch, BatchBuilder};
 use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::identity;
 use crate::key::KeyExtent;
-use crate::layout::RowType;
-use crate::spine::{Seeker, Spine};
+use crate::layout::{Layout, RowType};
+use crate::spine::Spine;
 
 use accumulator::{Accumulator, Kind};
 use codec::{Reader, put_signed};
@@ -152,6 +153,7 @@ pub(crate) struct Output {
 pub struct Aggregate {
     groups: usize,
     group_codec: Arc<RowCodec>,
+    layout: Layout,
     ports: Vec<Port>,
     slots: Vec<Slot>,
     outputs: Vec<Output>,
@@ -178,7 +180,13 @@ impl Aggregate {
         &self.ports
     }
 
-    pub(crate) fn key_extent(&self) -> KeyExtent {
+    /// The layout of the state's entries, as those who read the output see them.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// How far the key reaches in the sums of a build, which are groups followed by their state.
+    pub(crate) fn sums_extent(&self) -> KeyExtent {
         KeyExtent::Columns { codec: Arc::clone(&self.group_codec), columns: self.groups }
     }
 
@@ -226,20 +234,6 @@ impl Aggregate {
         Ok(())
     }
 
-    /// The entry that an aggregation without groups starts with; nothing where there are groups.
-    pub(crate) fn seed(&self) -> Result<Batch, Failure> {
-        let mut entries = Rows::default();
-        if self.groups == 0 {
-            let mut state = State::default();
-            self.reset(&mut state);
-            let mut entry = Vec::new();
-            self.put_entry(b"", &state, &mut entry);
-            entries.push(&entry);
-        }
-        let weights = vec![Weight::ONE; entries.len()];
-        Ok(Batch::from_unsorted(&entries, &weights)?)
-    }
-
     /// The change that contributions make to the state `old`, and to the output. `extremes` says what is in the arrangements
     /// from which extremes are read.
     ///
@@ -252,51 +246,63 @@ impl Aggregate {
         old: &Spine,
         extremes: &[Option<Extreme<'_>>],
     ) -> Result<Change, Failure> {
-        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), ENTRY_BYTES * contributions.len());
-        let mut shown = Shown::default();
-        let (mut before, mut after) = (State::default(), State::default());
-        let (mut entry, mut found) = (Vec::new(), Vec::new());
+        let groups = contributions.len();
+        let mut change = Changes::with_capacity(groups);
+        let (mut state, mut entry, mut ends) = (State::default(), Vec::new(), Vec::new());
         let mut states = old.seeker();
         for contribution in contributions.sorted(self.slots.len()) {
-            let group = contribution.group;
-            let old_entry = entry_of(&mut states, group)?;
-            match old_entry {
-                Some(entry) => self.decode_state(&entry[group.len()..], &mut before)?,
-                None => self.reset(&mut before),
-            }
-            after.rows = before.rows;
-            after.accumulators.clone_from(&before.accumulators);
-            after.add(&contribution)?;
-            after.check()?;
-            let shows = self.is_shown(&after);
+            let old_entry = states.newest(contribution.group)?;
+            let old_row = match old_entry {
+                Some(entry) => {
+                    self.layout.codec().boundaries_until(entry, row.len(), &mut ends)?;
+                    let (visible, encoded) = entry.split_at(ends.last().map_or(0, |&end| end as usize));
+                    self.decode_state(encoded, &mut state)?;
+                    Some(visible)
+                }
+                None => {
+                    self.reset(&mut state);
+                    None
+                }
+            };
+            state.add(&contribution)?;
+            state.check()?;
             entry.clear();
-            if shows {
-                self.put_entry(group, &after, &mut entry);
+            let mut new_row = 0;
+            if self.is_shown(&state) {
+                let known = old_row.map(|row| Shown { row, ends: &ends });
+                self.put_row(contribution.group, &state, extremes, known, &mut entry)?;
+                new_row = entry.len();
+                state.encode(&mut entry);
             }
-            push_change(&mut state, old_entry, shows.then_some(entry.as_slice()))?;
-            shown.clear();
-            self.seek(group, extremes, &mut found)?;
-            if old_entry.is_some() {
-                self.put_row(group, &before, found.iter().map(|pair| pair.0), &mut shown.old)?;
-            }
-            if shows {
-                self.put_row(group, &after, found.iter().map(|pair| pair.1), &mut shown.new)?;
-            }
-            shown.hand_on();
+            let new = self.is_shown(&state).then_some((entry.as_slice(), new_row));
+            change.push(old_entry.zip(old_row), new)?;
         }
-        Ok(Change { state: state.finish(), output: Delta::encoded(row, shown.rows, shown.weights) })
+        Ok(Change { state: change.state.finish(), output: Delta::encoded(row, change.rows, change.weights) })
     }
 
-    /// The change that contributions make to the state `old`, for a state that nobody reads yet. Unlike `apply` it
-    /// bears a group with fewer than zero rows, which later contributions may make up for: see `verify`.
-    pub(crate) fn integrate(&self, contributions: &Contributions, old: &Spine) -> Result<Batch, Failure> {
-        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), ENTRY_BYTES * contributions.len());
-        let mut sum = State::default();
-        let mut entry = Vec::new();
-        let mut states = old.seeker();
+    /// What a build starts with: the sums of the only group of an aggregation without groups; nothing where there are groups.
+    pub(crate) fn seed(&self) -> Result<Batch, Failure> {
+        let mut sums = BatchBuilder::with_capacity(1, 0);
+        if self.groups == 0 {
+            let mut state = State::default();
+            self.reset(&mut state);
+            let mut entry = Vec::new();
+            state.encode(&mut entry);
+            sums.push(&entry, 1)?;
+        }
+        Ok(sums.finish())
+    }
+
+    /// The change that contributions make to the sums of a build. A group may have fewer than zero rows on the way, if
+    /// later contributions make up for them.
+    pub(crate) fn integrate(&self, contributions: &Contributions, sums: &Spine) -> Result<Batch, Failure> {
+        let groups = contributions.len();
+        let mut change = BatchBuilder::with_capacity(2 * groups, ENTRY_BYTES * groups);
+        let (mut sum, mut entry) = (State::default(), Vec::new());
+        let mut states = sums.seeker();
         for contribution in contributions.sorted(self.slots.len()) {
             let group = contribution.group;
-            let old_entry = entry_of(&mut states, group)?;
+            let old_entry = states.newest(group)?;
             match old_entry {
                 Some(entry) => self.decode_state(&entry[group.len()..], &mut sum)?,
                 None => self.reset(&mut sum),
@@ -305,42 +311,44 @@ impl Aggregate {
             entry.clear();
             let stays = self.groups == 0 || !sum.is_empty();
             if stays {
-                self.put_entry(group, &sum, &mut entry);
+                entry.extend_from_slice(group);
+                sum.encode(&mut entry);
             }
-            push_change(&mut state, old_entry, stays.then_some(entry.as_slice()))?;
+            push_change(&mut change, old_entry, stays.then_some(entry.as_slice()))?;
         }
-        Ok(state.finish())
+        Ok(change.finish())
     }
 
-    /// Whether every group of a state is one that rows can make.
-    pub(crate) fn verify(&self, state: &Spine) -> Result<(), Failure> {
-        let mut decoded = State::default();
-        for entry in state.prefix(b"")? {
-            let entry = entry?.0;
-            self.decode_state(&entry[self.group_len(entry)?..], &mut decoded)?;
-            decoded.check()?;
-        }
-        Ok(())
-    }
-
-    /// The rows that are shown for entries of the state.
-    pub(crate) fn read<'a>(
+    /// The state that the sums of a build amount to, batch by batch. `extremes` holds the complete arrangements from which
+    /// extremes are read.
+    pub(crate) fn complete(
         &self,
-        row: &Arc<RowType>,
-        entries: impl Iterator<Item = &'a [u8]>,
+        sums: &Spine,
         extremes: &[Option<Extreme<'_>>],
-    ) -> Result<Delta, Failure> {
-        let mut rows = Rows::default();
-        let (mut state, mut found) = (State::default(), Vec::new());
-        for entry in entries {
-            let (group, encoded) = entry.split_at(self.group_len(entry)?);
+        batch_entries: usize,
+        mut sink: impl FnMut(Batch) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (mut state, mut entry) = (State::default(), Vec::new());
+        let mut batch = BatchBuilder::default();
+        let mut entries = 0;
+        for sum in sums.prefix(b"")? {
+            let sum = sum?.0;
+            let (group, encoded) = sum.split_at(self.group_codec.prefix_len(sum, self.groups)?);
             self.decode_state(encoded, &mut state)?;
             state.check()?;
-            self.seek(group, extremes, &mut found)?;
-            rows.push_with(|bytes| self.put_row(group, &state, found.iter().map(|pair| pair.1), bytes))?;
+            if self.is_shown(&state) {
+                entry.clear();
+                self.put_row(group, &state, extremes, None, &mut entry)?;
+                state.encode(&mut entry);
+                batch.push(&entry, 1)?;
+                entries += 1;
+            }
+            if entries == batch_entries {
+                sink(std::mem::take(&mut batch).finish())?;
+                entries = 0;
+            }
         }
-        let weights = vec![Weight::ONE; rows.len()];
-        Ok(Delta::encoded(row, rows, weights))
+        sink(batch.finish())
     }
 
     fn reset(&self, state: &mut State) {
@@ -353,17 +361,7 @@ impl Aggregate {
         state.rows > 0 || self.groups == 0
     }
 
-    fn group_len(&self, entry: &[u8]) -> Result<usize, Failure> {
-        Ok(self.group_codec.prefix_len(entry, self.groups)?)
-    }
-
-    fn put_entry(&self, group: &[u8], state: &State, entry: &mut Vec<u8>) {
-        entry.extend_from_slice(group);
-        put_signed(entry, state.rows.into());
-        state.accumulators.iter().for_each(|accumulator| accumulator.encode(entry));
-    }
-
-    /// Decodes what stands behind the group in an entry.
+    /// Decodes what stands behind the row, or in a build behind the group.
     fn decode_state(&self, encoded: &[u8], state: &mut State) -> Result<(), Failure> {
         let damaged = || Failure::inconsistent("the state of a group is not an encoded state");
         let mut reader = Reader::new(encoded);
@@ -375,48 +373,32 @@ impl Aggregate {
         if reader.is_at_end() { Ok(()) } else { Err(damaged()) }
     }
 
-    /// The entries of a group's extremes, before and after the change, in the order of the outputs that they are for.
-    fn seek<'a>(
-        &self,
-        group: &[u8],
-        extremes: &[Option<Extreme<'a>>],
-        found: &mut Vec<Pair<'a>>,
-    ) -> Result<(), Failure> {
-        found.clear();
-        for output in &self.outputs {
-            if let Origin::Extreme { port, greatest } = output.origin {
-                let extreme = extremes.get(port).and_then(Option::as_ref);
-                let extreme = extreme.ok_or_else(|| Failure::inconsistent("an extreme has no arrangement"))?;
-                found.push(extreme.seek(group, greatest)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends the row that is shown for a group with these extremes.
-    fn put_row<'a>(
+    /// Appends the row that is shown for a group. `known` is the row that was shown before.
+    fn put_row(
         &self,
         group: &[u8],
         state: &State,
-        mut extremes: impl Iterator<Item = Option<&'a [u8]>>,
+        extremes: &[Option<Extreme<'_>>],
+        known: Option<Shown<'_>>,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         out.extend_from_slice(group);
-        for (output, codec) in self.outputs.iter().zip(&self.output_codecs) {
+        for (index, (output, codec)) in self.outputs.iter().zip(&self.output_codecs).enumerate() {
             let value = match output.origin {
                 Origin::Rows => Value::BigInt(state.rows),
                 Origin::Slot(slot) => {
                     state.accumulators[slot].value(output.function, output.argument, output.result)?
                 }
-                Origin::Extreme { .. } => match extremes.next().flatten() {
-                    // The entry goes on with the value, encoded as a column of the result is.
-                    Some(entry) => {
-                        let value = entry.get(group.len()..).unwrap_or_default();
-                        out.extend_from_slice(&value[..codec.prefix_len(value, 1)?]);
-                        continue;
+                Origin::Extreme { port, greatest } => {
+                    let extreme = extremes.get(port).and_then(Option::as_ref);
+                    let extreme = extreme.ok_or_else(|| Failure::inconsistent("an extreme has no arrangement"))?;
+                    let before = known.map(|shown| shown.value(self.groups + index));
+                    match before {
+                        Some(value) if extreme.is_untouched(group, value, greatest) => out.extend_from_slice(value),
+                        _ => extreme.put(group, greatest, codec, out)?,
                     }
-                    None => Value::Null,
-                },
+                    continue;
+                }
             };
             codec.encode_values(std::slice::from_ref(&value), out)?;
         }
@@ -424,53 +406,86 @@ impl Aggregate {
     }
 }
 
-/// The entry of a group, which comes behind all that were asked for before.
-fn entry_of<'a>(states: &mut Seeker<'a>, group: &[u8]) -> Result<Option<&'a [u8]>, Failure> {
-    Ok(states.newest(group)?)
+/// The row that was shown for a group, and where its columns end.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    row: &'a [u8],
+    ends: &'a [u32],
 }
 
-/// Entries before and after a change.
-type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+impl<'a> Shown<'a> {
+    fn value(&self, column: usize) -> &'a [u8] {
+        &self.row[self.ends[column] as usize..self.ends[column + 1] as usize]
+    }
+}
 
-/// The arrangement from which extremes are read, before and after a change.
+/// The arrangement from which extremes are read, after a change.
 #[derive(Clone, Copy)]
 pub(crate) struct Extreme<'a> {
-    pub(crate) before: &'a Spine,
-    pub(crate) after: &'a Spine,
-    /// What is in `after` and not in `before`.
+    pub(crate) content: &'a Spine,
+    /// What the change added to it, if anything.
     pub(crate) change: Option<&'a Batch>,
 }
 
-impl<'a> Extreme<'a> {
-    /// An arrangement that does not change.
-    pub(crate) fn still(spine: &'a Spine) -> Extreme<'a> {
-        Extreme { before: spine, after: spine, change: None }
-    }
-
-    /// The least or the greatest entry of a group, before and after the change.
-    fn seek(&self, group: &[u8], greatest: bool) -> Result<Pair<'a>, Failure> {
-        let before = seek(self.before, group, greatest)?;
-        match before {
-            Some(entry) if self.is_untouched(group, entry, greatest) => Ok((before, before)),
-            _ => Ok((before, seek(self.after, group, greatest)?)),
-        }
-    }
-
-    /// Whether everything that changes in the group lies on the other side of its extreme.
-    fn is_untouched(&self, group: &[u8], extreme: &[u8], greatest: bool) -> bool {
+impl Extreme<'_> {
+    /// Whether everything that changes in the group lies on the other side of `value`, its extreme before the change. NULL is
+    /// the extreme of a group without values, which any change touches.
+    fn is_untouched(&self, group: &[u8], value: &[u8], greatest: bool) -> bool {
         let Some(change) = self.change else { return true };
         let start = change.lower_bound(group);
         let end = change.prefix_end(start, group);
         if start == end {
             return true;
         }
-        if greatest { change.entry(end - 1) < extreme } else { change.entry(start) > extreme }
+        let outermost = change.entry(if greatest { end - 1 } else { start });
+        let outermost = outermost.get(group.len()..).unwrap_or_default();
+        !is_null_piece(value) && if greatest { outermost < value } else { outermost > value }
+    }
+
+    /// Appends the least or the greatest value of a group, or NULL.
+    fn put(&self, group: &[u8], greatest: bool, codec: &RowCodec, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let found = if greatest { self.content.last(group)? } else { self.content.first(group)? };
+        match found {
+            // The entry goes on with the value, encoded as a column of the result is.
+            Some((entry, _)) => {
+                let value = entry.get(group.len()..).unwrap_or_default();
+                out.extend_from_slice(&value[..codec.prefix_len(value, 1)?]);
+            }
+            None => codec.encode_values(&[Value::Null], out)?,
+        }
+        Ok(())
     }
 }
 
-fn seek<'a>(spine: &'a Spine, group: &[u8], greatest: bool) -> Result<Option<&'a [u8]>, Failure> {
-    let found = if greatest { spine.last(group)? } else { spine.first(group)? };
-    Ok(found.map(|(entry, _)| entry))
+/// The changes of an aggregate on their way: of its state, and of its output, in ascending order of groups.
+struct Changes {
+    state: BatchBuilder,
+    rows: Rows,
+    weights: Vec<Weight>,
+}
+
+impl Changes {
+    fn with_capacity(groups: usize) -> Changes {
+        Changes {
+            state: BatchBuilder::with_capacity(2 * groups, ENTRY_BYTES * groups),
+            rows: Rows::with_capacity(2 * groups, ENTRY_BYTES * groups / 2),
+            weights: Vec::with_capacity(2 * groups),
+        }
+    }
+
+    /// Adds a group's change: from an entry and the row in it, to an entry and the length of the row in it.
+    fn push(&mut self, old: Option<(&[u8], &[u8])>, new: Option<(&[u8], usize)>) -> Result<(), Failure> {
+        push_change(&mut self.state, old.map(|old| old.0), new.map(|new| new.0))?;
+        let (old, new) = (old.map(|old| old.1), new.map(|(entry, row)| &entry[..row]));
+        if old != new {
+            let (old, new) = (old.map(|row| (row, Weight::MINUS_ONE)), new.map(|row| (row, Weight::ONE)));
+            for (row, weight) in if old < new { [old, new] } else { [new, old] }.into_iter().flatten() {
+                self.rows.push(row);
+                self.weights.push(weight);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Adds the change from one entry of a group to another, in ascending order.
@@ -487,6 +502,11 @@ fn push_change(batch: &mut BatchBuilder, old: Option<&[u8]>, new: Option<&[u8]>)
 }
 
 impl State {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_signed(out, self.rows.into());
+        self.accumulators.iter().for_each(|accumulator| accumulator.encode(out));
+    }
+
     fn add(&mut self, contribution: &Contribution<'_>) -> Result<(), Failure> {
         self.rows = self.rows.checked_add(contribution.rows).ok_or_else(accumulator::overflow)?;
         self.accumulators.iter_mut().zip(contribution.accumulators).try_for_each(|(mine, more)| mine.merge(more))
@@ -507,37 +527,6 @@ impl State {
             ));
         }
         Ok(())
-    }
-}
-
-/// The change of the output: a group's old and new row, and those of the groups before it.
-#[derive(Default)]
-struct Shown {
-    old: Vec<u8>,
-    new: Vec<u8>,
-    rows: Rows,
-    weights: Vec<Weight>,
-}
-
-impl Shown {
-    fn clear(&mut self) {
-        self.old.clear();
-        self.new.clear();
-    }
-
-    /// Adds the rows of the current group in ascending order, if they differ. A row is never empty: where there are no
-    /// groups there is a value.
-    fn hand_on(&mut self) {
-        if self.old == self.new {
-            return;
-        }
-        let (old, new) = ((&self.old, Weight::MINUS_ONE), (&self.new, Weight::ONE));
-        for (row, weight) in if self.old < self.new { [old, new] } else { [new, old] } {
-            if !row.is_empty() {
-                self.rows.push(row);
-                self.weights.push(weight);
-            }
-        }
     }
 }
 

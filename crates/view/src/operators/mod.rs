@@ -86,7 +86,8 @@ impl Operator {
                 join.encode(out);
             }
             Operator::Aggregate(aggregate) => {
-                out.push(9);
+                // 9 was an aggregate whose entries did not begin with its rows.
+                out.push(10);
                 aggregate.encode(out);
             }
         }

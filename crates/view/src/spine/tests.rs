@@ -186,8 +186,12 @@ fn an_empty_spine_has_nothing() {
 
 #[test]
 fn what_cancels_leaves_no_run() {
-    let spine = Spine::new(keyed()).push(batch([(row(1, "a"), 1)])).unwrap().push(batch([(row(1, "a"), -1)])).unwrap();
-    assert_eq!(spine.stats().memory_runs, 0);
+    let mut spine = Spine::new(keyed());
+    for weight in [1, -1, 1, -1] {
+        spine = spine.push(batch([(row(1, "a"), weight)])).unwrap();
+        assert_eq!(spine.contains_weight(&row(1, "a")).unwrap(), Weight(weight.max(0)));
+    }
+    assert_eq!(spine.stats().memory_runs, 0, "the fourth push has merged the four");
     assert_eq!(spine.get(&key(1)).unwrap(), None);
 }
 
@@ -210,9 +214,13 @@ fn two_live_rows_of_one_key_are_an_error_and_not_one_of_them() {
 }
 
 #[test]
-fn weights_that_overflow_are_refused_and_change_nothing() {
+fn weights_that_overflow_are_an_error_to_all_who_add_them() {
     let spine = Spine::new(keyed()).push(batch([(row(1, "a"), i64::MAX)])).unwrap();
-    assert!(matches!(spine.push(batch([(row(1, "a"), 1)])), Err(Error::WeightOverflow)));
+    let over = spine.push(batch([(row(1, "a"), 1)])).unwrap();
+    assert!(matches!(over.contains_weight(&row(1, "a")), Err(Error::WeightOverflow)));
+    assert!(matches!(over.prefix(b"").unwrap().next(), Some(Err(Error::WeightOverflow))));
+    let third = over.push(batch([(row(2, "a"), 1)])).unwrap();
+    assert!(matches!(third.push(batch([(row(3, "a"), 1)])), Err(Error::WeightOverflow)), "this push merges");
     assert_eq!(spine.contains_weight(&row(1, "a")).unwrap(), Weight(i64::MAX));
 }
 
@@ -270,7 +278,8 @@ fn pushes_of_one_row_leave_few_runs() {
         }
         most = most.max(spine.stats().memory_runs);
     }
-    assert!(most <= 8, "{most} runs");
+    // At most three in each of five tiers, the one that was just pushed, and those that are merged in the background.
+    assert!(most <= 20, "{most} runs");
     let spine = settle(&store, spine).unwrap();
     assert_eq!(content(&spine).unwrap().len(), 20_000);
 }

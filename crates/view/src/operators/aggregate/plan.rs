@@ -13,7 +13,7 @@ use monostable_types::{DataType, RowCodec};
 use crate::builder::{GraphBuilder, GraphError, check_type, column_type};
 use crate::expression::{And, Column, Expr, IsNotNull};
 use crate::graph::NodeId;
-use crate::layout::RowType;
+use crate::layout::{Layout, RowType};
 use crate::operators::Operator;
 use crate::operators::aggregate::accumulator::Kind;
 use crate::operators::aggregate::{Aggregate, AggregateCall, AggregateFunction, Origin, Output, Port, Slot};
@@ -38,15 +38,17 @@ pub(crate) fn expand(
     let Plan { ports, slots, .. } = plan;
     let inputs = ports.iter().map(|&(node, _)| node).collect();
     let types: Vec<DataType> = group_types.iter().copied().chain(calls.iter().map(|call| call.result)).collect();
+    let result = RowType::new(&types);
     let aggregate = Aggregate {
         groups,
         group_codec: Arc::new(RowCodec::new(group_types)),
+        layout: Layout::tailed(Arc::clone(&result), groups),
         ports: ports.into_iter().map(|(_, port)| port).collect(),
         slots,
         output_codecs: outputs.iter().map(|output: &Output| RowCodec::new(&[output.result])).collect(),
         outputs,
     };
-    Ok(builder.intern(Operator::Aggregate(aggregate), inputs, RowType::new(&types)))
+    Ok(builder.intern(Operator::Aggregate(aggregate), inputs, result))
 }
 
 struct Plan<'a> {
