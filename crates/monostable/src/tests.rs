@@ -4,6 +4,7 @@
 mod commit;
 mod ddl;
 mod isolation;
+mod points;
 mod reading;
 mod recovery;
 mod session;

@@ -12,6 +12,10 @@
 //! Cost: `from_unsorted` is O(n log n) comparisons, mostly of prefixes; `lower_bound` is O(log n) with two cache misses
 //! beyond the prefixes; `get(i)` is O(1).
 
+mod addition;
+mod builder;
+mod order;
+
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +23,9 @@ use std::sync::Arc;
 use monostable_types::{Rows, Weight};
 
 use crate::error::{Error, Result};
-use crate::hash::entry_hash;
+pub(crate) use addition::Addition;
+pub(crate) use builder::BatchBuilder;
+pub(crate) use order::sorted_order;
 
 /// The longest entry that a run can hold.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
@@ -29,11 +35,6 @@ pub const BATCH_BYTES_MAX: usize = u32::MAX as usize;
 const PREFIXED_MIN: usize = 8;
 /// Entries between two fences: their prefixes fill eight cache lines.
 const FENCE: usize = 64;
-/// So many rows with equal prefixes are sorted by comparing them whole.
-const TIES_COMPARED: usize = 8;
-/// So often ties are sorted by their next bytes, before they are compared whole too.
-const TIES_DEPTH: usize = 64;
-
 /// Where the entries lie in the arena.
 #[derive(Debug)]
 enum Layout {
@@ -91,7 +92,8 @@ impl Batch {
         let entries = batches.iter().map(|batch| batch.len()).sum();
         let mut order: Vec<(u64, u32, u32)> = Vec::with_capacity(entries);
         for (number, batch) in (0..).zip(batches) {
-            order.extend((0..batch.len()).map(|index| (batch.prefix_behind(index, shared.len()), number, index as u32)));
+            order
+                .extend((0..batch.len()).map(|index| (batch.prefix_behind(index, shared.len()), number, index as u32)));
         }
         let entry = |at: &(u64, u32, u32)| batches[at.1 as usize].entry(at.2 as usize);
         // It consists of sorted stretches, which this sort finds and merges.
@@ -281,343 +283,10 @@ pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
 
-/// The numbers of rows in ascending order of the rows, of which there are at most 2^32.
-///
-/// Rows are sorted by the eight bytes behind those that all of them share; rows that agree in these too are sorted again by
-/// what follows, so that bytes are compared in registers and no byte is compared twice. Rows that come sorted are only read.
-pub(crate) fn sorted_order(rows: &Rows) -> Vec<u32> {
-    let mut order: Vec<(u64, u32)> = (0..rows.len() as u32).map(|index| (0, index)).collect();
-    sort_behind(rows, 0, &mut order, TIES_DEPTH);
-    order.into_iter().map(|(_, index)| index).collect()
-}
-
-/// Sorts rows that agree in their first `known` bytes.
-fn sort_behind(rows: &Rows, known: usize, order: &mut [(u64, u32)], depth: usize) {
-    let Some((_, first)) = order.first() else { return };
-    let first = rows.row(*first as usize);
-    let tail = &first[known..];
-    let mut shared = tail.len();
-    for (_, index) in order.iter() {
-        let other = &rows.row(*index as usize)[known..];
-        if other.get(..shared) != Some(&tail[..shared]) {
-            shared = shared_len(&tail[..shared], other);
-        }
-    }
-    let skip = known + shared;
-    let mut sorted = true;
-    let mut last = 0;
-    for (prefix, index) in order.iter_mut() {
-        *prefix = prefix_after(rows.row(*index as usize), skip);
-        sorted &= last <= *prefix;
-        last = *prefix;
-    }
-    if !sorted {
-        order.sort_unstable();
-    }
-    let mut at = 0;
-    while at < order.len() {
-        let end = at + gallop(order.len() - at, |step| order[at + step].0 == order[at].0);
-        if end - at > 1 {
-            sort_ties(rows, skip, &mut order[at..end], depth);
-        }
-        at = end;
-    }
-}
-
-/// Sorts rows that agree in their first `skip` bytes and in the prefix behind them.
-fn sort_ties(rows: &Rows, skip: usize, order: &mut [(u64, u32)], depth: usize) {
-    let row = |index: u32| rows.row(index as usize);
-    let known = skip + 8;
-    // A prefix is filled up with zeros: rows that end within it do not agree in eight bytes, whatever it says.
-    let complete = order.iter().all(|(_, index)| row(*index).len() > known);
-    if complete && order.len() > TIES_COMPARED && depth > 0 {
-        sort_behind(rows, known, order, depth - 1);
-    } else {
-        order.sort_unstable_by(|a, b| compare_bytes(row(a.1), row(b.1), skip).then(a.1.cmp(&b.1)));
-    }
-}
-
-/// Builds a batch from entries that come in strictly ascending order.
-#[derive(Debug, Default)]
-pub(crate) struct BatchBuilder {
-    arena: Vec<u8>,
-    len: usize,
-    /// The length of every entry so far, as long as they have one.
-    width: Option<usize>,
-    /// The start of each entry, once they have not.
-    offsets: Vec<u32>,
-    /// The weight of each entry, once one is not 1.
-    weights: Vec<i64>,
-    entries_max: usize,
-    hash: u128,
-    weight_sum: i128,
-}
-
-impl BatchBuilder {
-    /// A builder for about so many entries and bytes.
-    pub(crate) fn with_capacity(entries: usize, bytes: usize) -> BatchBuilder {
-        let arena = Vec::with_capacity(bytes.min(BATCH_BYTES_MAX));
-        BatchBuilder { arena, entries_max: entries, ..BatchBuilder::default() }
-    }
-
-    /// Adds an entry that is greater than all before it. `weight` is not zero.
-    pub(crate) fn push(&mut self, entry: &[u8], weight: i64) -> Result<()> {
-        self.append(entry, weight)?;
-        self.hash = self.hash.wrapping_add(entry_hash(entry, weight));
-        Ok(())
-    }
-
-    /// Adds rows that come in ascending order, consolidated.
-    fn push_sorted(&mut self, rows: &Rows, weights: &[Weight], order: impl Iterator<Item = usize>) -> Result<()> {
-        let mut current: Option<(&[u8], Weight)> = None;
-        for index in order {
-            let (row, weight) = (rows.row(index), weights[index]);
-            current = match current {
-                Some((entry, sum)) if entry == row => Some((entry, sum.add(weight)?)),
-                other => {
-                    self.push_nonzero(other)?;
-                    Some((row, weight))
-                }
-            };
-        }
-        self.push_nonzero(current)
-    }
-
-    fn push_nonzero(&mut self, entry: Option<(&[u8], Weight)>) -> Result<()> {
-        match entry {
-            Some((entry, sum)) if sum != Weight::ZERO => self.push(entry, sum.0),
-            _ => Ok(()),
-        }
-    }
-
-    /// The same without its hash, which is then the caller's business.
-    fn append(&mut self, entry: &[u8], weight: i64) -> Result<()> {
-        debug_assert!(weight != 0);
-        if entry.len() > ENTRY_BYTES_MAX {
-            return Err(Error::EntryTooLarge { bytes: entry.len(), bytes_max: ENTRY_BYTES_MAX });
-        }
-        self.check_room(entry.len())?;
-        if self.width != Some(entry.len()) {
-            self.widen(entry.len());
-        }
-        if self.width.is_none() {
-            self.offsets.push(self.arena.len() as u32);
-        }
-        self.arena.extend_from_slice(entry);
-        if weight != 1 || !self.weights.is_empty() {
-            self.list_weights();
-            self.weights.push(weight);
-        }
-        self.weight_sum += i128::from(weight);
-        self.len += 1;
-        Ok(())
-    }
-
-    fn check_room(&self, bytes: usize) -> Result<()> {
-        match u32::try_from(self.arena.len() + bytes) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::BatchTooLarge { bytes_max: BATCH_BYTES_MAX }),
-        }
-    }
-
-    /// An entry of `bytes` bytes comes that may have another length than those before it.
-    fn widen(&mut self, bytes: usize) {
-        if self.len == 0 {
-            self.width = Some(bytes);
-        } else if let Some(width) = self.width.take() {
-            self.offsets.reserve(self.entries_max.max(self.len) + 1);
-            self.offsets.extend((0..self.len).map(|at| (at * width) as u32));
-        }
-    }
-
-    /// From now on every entry has its weight in the list.
-    fn list_weights(&mut self) {
-        if self.weights.len() < self.len {
-            self.weights.reserve(self.entries_max.max(self.len));
-            self.weights.resize(self.len, 1);
-        } else if self.weights.capacity() == 0 {
-            self.weights.reserve(self.entries_max);
-        }
-    }
-
-    /// Adds entries of a batch as they are, all greater than what was added before. Their hash is the caller's business.
-    fn copy(&mut self, from: &Batch, range: Range<usize>) -> Result<()> {
-        if range.is_empty() {
-            return Ok(());
-        }
-        let span = from.span(range.start, range.end);
-        self.check_room(span.len())?;
-        match &from.layout {
-            Layout::Fixed(width) if self.len == 0 || self.width == Some(*width) => self.width = Some(*width),
-            Layout::Fixed(width) => {
-                self.widen(*width);
-                let base = self.arena.len();
-                self.offsets.extend((0..range.len()).map(|at| (base + at * width) as u32));
-            }
-            Layout::Offsets(offsets) => {
-                self.widen(usize::MAX);
-                self.width = None;
-                let base = self.arena.len();
-                let moved = |offset: &u32| (base + (*offset as usize - span.start)) as u32;
-                self.offsets.extend(offsets[range.clone()].iter().map(moved));
-            }
-        }
-        self.arena.extend_from_slice(&from.arena[span]);
-        match &from.weights {
-            None => {
-                if !self.weights.is_empty() {
-                    self.weights.resize(self.len + range.len(), 1);
-                }
-                self.weight_sum += range.len() as i128;
-            }
-            Some(weights) => {
-                let weights = &weights[range.clone()];
-                if !self.weights.is_empty() || weights.iter().any(|&weight| weight != 1) {
-                    self.list_weights();
-                    self.weights.extend_from_slice(weights);
-                }
-                self.weight_sum += weights.iter().map(|&weight| i128::from(weight)).sum::<i128>();
-            }
-        }
-        self.len += range.len();
-        Ok(())
-    }
-
-    /// Gives the entry that was added last another weight, which is not zero.
-    fn reweigh_last(&mut self, weight: i64) {
-        let last = self.weights.last().copied().unwrap_or(1);
-        self.weight_sum += i128::from(weight) - i128::from(last);
-        if weight != last {
-            self.list_weights();
-            if let Some(last) = self.weights.last_mut() {
-                *last = weight;
-            }
-        }
-    }
-
-    /// Finishes a batch of which the hash is known.
-    fn finish_with(mut self, hash: u128) -> Batch {
-        self.hash = hash;
-        let batch = self.finish();
-        debug_assert_eq!(
-            batch.iter().fold(0_u128, |sum, (entry, weight)| sum.wrapping_add(entry_hash(entry, weight.0))),
-            hash,
-            "a merge gives the sum of its inputs"
-        );
-        batch
-    }
-
-    pub(crate) fn finish(mut self) -> Batch {
-        let layout = match self.width {
-            Some(width) => Layout::Fixed(width),
-            None if self.len == 0 => Layout::Fixed(0),
-            None => {
-                self.offsets.push(self.arena.len() as u32);
-                Layout::Offsets(self.offsets)
-            }
-        };
-        let weights = (!self.weights.iter().all(|&weight| weight == 1)).then_some(self.weights);
-        if self.arena.capacity() - self.arena.len() > self.arena.len() / 8 {
-            self.arena.shrink_to_fit();
-        }
-        let (len, hash, weight_sum) = (self.len, self.hash, self.weight_sum);
-        let mut batch = Batch { arena: self.arena, layout, len, weights, hash, weight_sum, ..Batch::default() };
-        if len > 0 {
-            batch.shared = shared_len(batch.entry(0), batch.entry(len - 1));
-            if len >= PREFIXED_MIN {
-                batch.prefixes = (0..len).map(|index| prefix_after(batch.entry(index), batch.shared)).collect();
-            }
-            if len > FENCE * FENCE {
-                batch.fences = batch.prefixes.iter().step_by(FENCE).copied().collect();
-            }
-        }
-        batch
-    }
-}
-
-/// The sum of two batches, computed in slices.
-///
-/// Stretches of one batch that lie between neighbouring entries of the other are found by galloping and copied whole, so that
-/// adding a little to a lot costs little more than copying bytes. Entries are compared by the eight bytes behind what both
-/// batches share.
-#[derive(Debug)]
-pub(crate) struct Addition {
-    left: Arc<Batch>,
-    right: Arc<Batch>,
-    /// How far each was read.
-    at: (usize, usize),
-    skip: usize,
-    output: BatchBuilder,
-}
-
-impl Addition {
-    pub(crate) fn new(left: Arc<Batch>, right: Arc<Batch>) -> Addition {
-        let skip = match (left.is_empty(), right.is_empty()) {
-            (false, false) => {
-                let shared = left.shared.min(right.shared);
-                shared_len(&left.entry(0)[..shared], &right.entry(0)[..shared])
-            }
-            _ => 0,
-        };
-        let output = BatchBuilder::with_capacity(left.len() + right.len(), left.entry_bytes() + right.entry_bytes());
-        Addition { left, right, at: (0, 0), skip, output }
-    }
-
-    /// Reads at least `entries` more entries, if there are so many. `true` when there are no more.
-    pub(crate) fn advance(&mut self, entries: usize) -> Result<bool> {
-        let Addition { left, right, at: (l, r), skip, output } = self;
-        let goal = (*l + *r).saturating_add(entries);
-        while *l + *r < goal {
-            if *l == left.len() || *r == right.len() {
-                // Of the rest, a slice at a time.
-                let room = goal - (*l + *r);
-                let (l_end, r_end) = (left.len().min(l.saturating_add(room)), right.len().min(r.saturating_add(room)));
-                output.copy(left, *l..l_end)?;
-                output.copy(right, *r..r_end)?;
-                (*l, *r) = (l_end, r_end);
-                return Ok(*l == left.len() && *r == right.len());
-            }
-            match compare(left, *l, right, *r, *skip) {
-                Ordering::Less => {
-                    let end = *l + stretch(left, *l, right, *r, *skip);
-                    output.copy(left, *l..end)?;
-                    *l = end;
-                }
-                Ordering::Greater => {
-                    let end = *r + stretch(right, *r, left, *l, *skip);
-                    output.copy(right, *r..end)?;
-                    *r = end;
-                }
-                Ordering::Equal => {
-                    let sum = left.weight(*l).checked_add(right.weight(*r)).ok_or(Error::WeightOverflow)?;
-                    if sum != 0 {
-                        output.copy(left, *l..*l + 1)?;
-                        output.reweigh_last(sum);
-                    }
-                    (*l, *r) = (*l + 1, *r + 1);
-                }
-            }
-        }
-        Ok(*l == left.len() && *r == right.len())
-    }
-
-    /// Finishes what is left.
-    pub(crate) fn finish(mut self) -> Result<Batch> {
-        while !self.advance(usize::MAX)? {}
-        Ok(self.output.finish_with(self.left.hash.wrapping_add(self.right.hash)))
-    }
-}
-
-/// Compares two entries of batches that share their first `skip` bytes.
-fn compare(a: &Batch, i: usize, b: &Batch, j: usize, skip: usize) -> Ordering {
-    let prefixes = a.prefix_behind(i, skip).cmp(&b.prefix_behind(j, skip));
-    prefixes.then_with(|| compare_bytes(a.entry(i), b.entry(j), skip))
-}
-
 /// Compares two strings that share their first `skip` bytes, eight bytes at a time: entries are short, and most differ early,
 /// so that this takes less than a call.
 #[inline]
-fn compare_bytes(a: &[u8], b: &[u8], skip: usize) -> Ordering {
+pub(crate) fn compare_bytes(a: &[u8], b: &[u8], skip: usize) -> Ordering {
     let mut at = skip;
     while let (Some(x), Some(y)) = (word(a, at), word(b, at)) {
         if x != y {
@@ -631,13 +300,4 @@ fn compare_bytes(a: &[u8], b: &[u8], skip: usize) -> Ordering {
 #[inline]
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk::<8>().map(|word| u64::from_be_bytes(*word))
-}
-
-/// How many entries of `a` from `i` on are less than the entry `j` of `b`, given that the first is.
-fn stretch(a: &Batch, i: usize, b: &Batch, j: usize, skip: usize) -> usize {
-    let (wanted, entry) = (b.prefix_behind(j, skip), b.entry(j));
-    1 + gallop(a.len() - i - 1, |step| {
-        let at = i + 1 + step;
-        a.prefix_behind(at, skip).cmp(&wanted).then_with(|| compare_bytes(a.entry(at), entry, skip)).is_lt()
-    })
 }

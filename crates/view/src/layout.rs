@@ -210,7 +210,8 @@ impl Layout {
     pub fn decode<'a>(&self, entries: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Result<RecordBatch, Failure> {
         if self.tailed {
             let rows = self.logical(entries)?;
-            let columns = if self.row.is_empty() { Vec::new() } else { self.row.codec().decode_columns(rows.iter())? };
+            let columns =
+                if self.row.is_empty() { Vec::new() } else { self.row.codec().decode_columns(rows.iter())? };
             return Ok(self.row.batch(columns, rows.len())?);
         }
         let rows = entries.len();

@@ -13,8 +13,10 @@ use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Node, NodeId};
 use crate::layout::Layout;
+use crate::merge::MemoryMerge;
 use crate::operators::Operator;
 use crate::operators::aggregate::{Aggregate, Contributions, Extreme, Port};
+use crate::policy::{MergeChoice, choose};
 use crate::spine::Spine;
 use crate::step::{StepError, extremes};
 
@@ -93,7 +95,7 @@ impl Fill {
 
     fn push_rows(&mut self) -> Result<(), Failure> {
         let batch = Batch::from_unsorted(&self.rows, &self.weights)?;
-        self.spine = self.spine.push(Arc::new(batch))?;
+        self.spine = pushed(&self.spine, batch)?;
         (self.rows, self.weights) = (Rows::default(), Vec::new());
         Ok(())
     }
@@ -106,7 +108,7 @@ impl Fill {
     fn integrate(&mut self, aggregate: &Aggregate) -> Result<(), Failure> {
         let contributions = std::mem::take(&mut self.contributions);
         let batch = aggregate.integrate(&contributions, &self.spine)?;
-        self.spine = self.spine.push(Arc::new(batch))?;
+        self.spine = pushed(&self.spine, batch)?;
         Ok(())
     }
 
@@ -138,9 +140,21 @@ fn completed(world: &World, node: &Node, aggregate: &Aggregate, sums: &Spine) ->
     }
     let mut spine = Spine::new(aggregate.layout().key_extent());
     aggregate.complete(sums, &inputs, BATCH_GROUPS, |batch| {
-        spine = spine.push(Arc::new(batch))?;
+        spine = pushed(&spine, batch)?;
         Ok(())
     })?;
+    Ok(spine)
+}
+
+/// Pushes a batch and does the merges that are due at once: nobody else sees the spine, so nobody else would, and what reads it
+/// next should find few runs.
+fn pushed(spine: &Spine, batch: Batch) -> Result<Spine, Failure> {
+    let mut spine = spine.push(Arc::new(batch))?;
+    while let Some(MergeChoice::Memory(runs)) = choose(&spine.shape()) {
+        let merged = MemoryMerge::start(&spine, runs).finish()?;
+        let installed = spine.install(&merged);
+        spine = installed.ok_or_else(|| Failure::inconsistent("the inputs of a merge are gone"))?;
+    }
     Ok(spine)
 }
 

@@ -125,7 +125,16 @@ impl<'a> Matches<'a> {
 impl<'a> Probe<'a> {
     pub(crate) fn new(shape: Shape<'a>, batch: &'a Batch, spine: &'a Spine) -> Probe<'a> {
         let matches = Matches::One(None);
-        Probe { shape, batch, spine, seeker: spine.seeker(), group: 0..0, matches, current: None, pairs: Pairs::default() }
+        Probe {
+            shape,
+            batch,
+            spine,
+            seeker: spine.seeker(),
+            group: 0..0,
+            matches,
+            current: None,
+            pairs: Pairs::default(),
+        }
     }
 
     /// The next chunk of pairs; `None` at the end. A chunk may be empty where the condition holds for no pair of it.

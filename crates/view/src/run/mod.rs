@@ -121,9 +121,8 @@ impl MemoryRun {
             let many = hit && start + 1 < batch.len() && extent.matches(batch.entry(start + 1), key);
             return Ok(hit.then_some((start, many)));
         };
-        let found = index
-            .candidates(hash)
-            .find(|candidate| extent.matches(batch.entry(candidate.position as usize), key));
+        let found =
+            index.candidates(hash).find(|candidate| extent.matches(batch.entry(candidate.position as usize), key));
         Ok(found.map(|candidate| (candidate.position as usize, candidate.many)))
     }
 }
