@@ -12,8 +12,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use monostable_types::{DataType, RowCodec, Rows, Value, Weight};
 use monostable_view::expression::{Column, Compare, Comparison, Literal};
 use monostable_view::{
-    AggregateCall, AggregateFunction, Build, Delta, Graph, GraphBuilder, Join, NodeId, RowType, Scope, TableId, Version,
-    step,
+    AggregateCall, AggregateFunction, Build, Delta, Graph, GraphBuilder, Join, NodeId, RowType, Scope, TableId,
+    Version, step,
 };
 
 const ORDERS: TableId = TableId(1);

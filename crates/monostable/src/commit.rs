@@ -28,7 +28,7 @@ use arrow_array::RecordBatch;
 use crossbeam::channel::{Receiver, SendTimeoutError, Sender, bounded};
 use monostable_query::{Catalog, ConflictKey};
 use monostable_types::{Epoch, Lsn, Weight};
-use monostable_view::{Delta, Failure, Graph, NodeId, Scope, StepError, TableId, Version, step};
+use monostable_view::{Delta, Failure, Graph, NodeId, StepError, TableId, Version, step_forked};
 use monostable_wal::Wal;
 use parking_lot::{Condvar, Mutex};
 
@@ -304,7 +304,7 @@ impl Pipeline {
         let subscribers = self.subscribers.live();
         let watched: Vec<NodeId> = subscribers.iter().map(|subscriber| subscriber.node()).collect();
         let started = self.options.clock.now();
-        let step = step(&head.state.version, &deltas, Scope::All, &watched);
+        let step = step_forked(&head.state.version, &deltas, &watched, &self.options.forking());
         let taken = self.options.clock.now().saturating_sub(started);
         self.meters.step_nanos.fetch_add(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let graph = head.state.version.graph();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use monostable_vfs::Storage;
+use monostable_view::Fork;
 
 /// A clock that only goes forward. It paces background work and bounds waiting; no result depends on it.
 pub trait Clock: Send + Sync + Debug {
@@ -111,11 +112,42 @@ pub struct Options {
     pub checkpoint_log_bytes: u64,
     /// ...or when replaying it is expected to take this long, whichever comes first.
     pub replay_time_max: Duration,
+    /// Threads on which a large step is computed: 1 or 2. The second one lives as long as the step. What is computed does not
+    /// depend on it.
+    pub step_threads_max: usize,
     /// Write a checkpoint in [`Database::close`](crate::Database::close), so that the next open replays nothing.
     pub checkpoint_on_close: bool,
 }
 
+/// How a step is forked, as the options say.
+pub(crate) struct Forking {
+    threads_max: usize,
+}
+
+impl Fork for Forking {
+    #[expect(clippy::disallowed_methods, reason = "the options allow this thread, and it ends within the call")]
+    fn both(&self, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+        if self.threads_max < 2 {
+            first();
+            return second();
+        }
+        std::thread::scope(|scope| {
+            let other = scope.spawn(second);
+            first();
+            if let Err(panic) = other.join() {
+                std::panic::resume_unwind(panic);
+            }
+        });
+    }
+}
+
 impl Options {
+    /// How large steps are computed. A database whose background work is done by hand does everything on one thread.
+    pub(crate) fn forking(&self) -> Forking {
+        let threads_max = if self.background == Background::Manual { 1 } else { self.step_threads_max };
+        Forking { threads_max }
+    }
+
     /// A database in the directory `path`, which is created if it does not exist.
     pub fn at(path: impl Into<PathBuf>) -> Options {
         Options::new(Place::Path(path.into()))
@@ -135,6 +167,7 @@ impl Options {
         Options {
             place,
             background: Background::Thread,
+            step_threads_max: std::thread::available_parallelism().map_or(1, |count| count.get().min(2)),
             clock: Arc::new(SystemClock::default()),
             randomness: Arc::new(SystemRandomness),
             commit_queue_max: 4096,

@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use monostable_query::catalog::ViewDef;
 use arrow_array::RecordBatch;
+use monostable_query::catalog::ViewDef;
 use monostable_types::{Epoch, Weight};
 use monostable_view::NodeId;
 use parking_lot::{Condvar, Mutex};

@@ -211,6 +211,9 @@ fn refused(message: &str) -> Error {
 
 impl std::fmt::Debug for Transaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transaction").field("epoch", &self.epoch()).field("bytes", &self.workspace.bytes()).finish_non_exhaustive()
+        f.debug_struct("Transaction")
+            .field("epoch", &self.epoch())
+            .field("bytes", &self.workspace.bytes())
+            .finish_non_exhaustive()
     }
 }

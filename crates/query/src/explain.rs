@@ -14,7 +14,7 @@ use arrow_array::RecordBatch;
 use datafusion_expr::LogicalPlan;
 use datafusion_sql::sqlparser::ast::{self, Statement};
 use monostable_types::{Column, DataType, Schema, Value, values_to_array};
-use monostable_view::{Graph, NodeId, Operator, Version};
+use monostable_view::{Graph, NodeId, Version};
 
 use crate::catalog::{Catalog, Relation};
 use crate::ddl::{DdlPlan, object_name};
@@ -160,13 +160,9 @@ impl Drawing<'_> {
     fn state(&self, id: NodeId) -> String {
         let Some(node) = self.plan.graph.node(id) else { return String::new() };
         let Some(arrangement) = node.arrangement() else { return String::new() };
-        let key = match node.operator() {
-            Operator::Arrange(layout) => {
-                let columns: Vec<String> = layout.key().iter().map(|column| column.to_string()).collect();
-                format!("key ({})", columns.join(", "))
-            }
-            _ => "groups".to_string(),
-        };
+        let key = node.layout().map_or(&[][..], |layout| layout.key());
+        let columns: Vec<String> = key.iter().map(|column| column.to_string()).collect();
+        let key = format!("key ({})", columns.join(", "));
         match self.version.graph().node(id).and_then(|_| self.version.spine(arrangement)) {
             Some(spine) => {
                 let stats = spine.stats();

@@ -8,10 +8,8 @@ use crate::Transaction;
 
 fn tables(db: &Database) {
     db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, u BIGINT UNIQUE, x BIGINT NOT NULL)").unwrap();
-    db.execute(
-        "CREATE MATERIALIZED VIEW xs AS SELECT x, count(*) AS n, sum(id) AS s, max(u) AS m FROM t GROUP BY x",
-    )
-    .unwrap();
+    db.execute("CREATE MATERIALIZED VIEW xs AS SELECT x, count(*) AS n, sum(id) AS s, max(u) AS m FROM t GROUP BY x")
+        .unwrap();
 }
 
 #[derive(Clone, Debug)]

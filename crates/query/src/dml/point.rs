@@ -133,11 +133,8 @@ impl PointTable {
             return Ok(Some(encoded));
         }
         let columns = key.columns.iter().map(|&column| &self.target.columns[column]);
-        let cast: Vec<Value> = values
-            .iter()
-            .zip(columns)
-            .map(|(value, column)| compared(value, column))
-            .collect::<Result<_>>()?;
+        let cast: Vec<Value> =
+            values.iter().zip(columns).map(|(value, column)| compared(value, column)).collect::<Result<_>>()?;
         codec.encode_prefix(&cast, &mut encoded)?;
         Ok(Some(encoded))
     }
@@ -479,7 +476,8 @@ impl PointPlan {
                 Ok(1)
             }
             PointAction::Update(key, set) => {
-                let assigned = |(column, cell): &(usize, Cell)| Ok((*column, cell.value(&columns[*column], &bound, &[])?));
+                let assigned =
+                    |(column, cell): &(usize, Cell)| Ok((*column, cell.value(&columns[*column], &bound, &[])?));
                 let set: Vec<(usize, Value)> = set.iter().map(assigned).collect::<Result<_>>()?;
                 writes.update(version, &key_values(key, &bound)?, &set).map(u64::from)
             }

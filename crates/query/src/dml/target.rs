@@ -196,7 +196,10 @@ impl TableTarget {
     /// 54000 for a row of so many bytes.
     pub(crate) fn too_long(&self, bytes: usize, row_bytes_max: usize) -> Error {
         let name = &self.name;
-        Error::data("54000", format!("a row of {bytes} bytes for \"{name}\" is over the limit of {row_bytes_max} bytes"))
+        Error::data(
+            "54000",
+            format!("a row of {bytes} bytes for \"{name}\" is over the limit of {row_bytes_max} bytes"),
+        )
     }
 
     /// Whether rows have a primary key, which then is the first of `keys`.

@@ -37,8 +37,8 @@ use crate::catalog::Catalog;
 use crate::context::RelationSource;
 use crate::dml::target::TableTarget;
 use crate::error::Result;
-use crate::lower::lower;
 use crate::lookup::predicate::Operand;
+use crate::lower::lower;
 use crate::planner::{self, Planner, Purpose};
 use crate::statement::parameters::{self, Parameters};
 

@@ -17,7 +17,7 @@ use super::scalars::{Bound, row_types};
 use crate::catalog::{Catalog, Relation};
 use crate::context::RelationSource;
 use crate::error::{Error, Result};
-use crate::lookup::predicate::{Operand, Conjunct, conjuncts};
+use crate::lookup::predicate::{Conjunct, Operand, conjuncts};
 use crate::lookup::{Candidate, Lookup};
 use crate::statement::parameters::Parameters;
 

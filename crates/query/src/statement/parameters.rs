@@ -95,7 +95,10 @@ pub(crate) fn compared(value: &Value, column: &Target) -> Result<Value> {
     let converted = column.assign(value)?;
     if !is_exact(value, &converted) {
         let (name, data_type) = (&column.name, column.data_type);
-        return Err(Error::data("22003", format!("the key value {value} for column \"{name}\" has no exact {data_type}")));
+        return Err(Error::data(
+            "22003",
+            format!("the key value {value} for column \"{name}\" has no exact {data_type}"),
+        ));
     }
     Ok(fold(converted.into_owned()))
 }

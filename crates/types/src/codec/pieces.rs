@@ -9,8 +9,8 @@
 
 use std::ops::Range;
 
-use super::scalar::{bool_from_bytes, f32_from_bytes, f64_from_bytes, i16_from_bytes, i32_from_bytes, i64_from_bytes};
 use super::scalar::i128_from_bytes;
+use super::scalar::{bool_from_bytes, f32_from_bytes, f64_from_bytes, i16_from_bytes, i32_from_bytes, i64_from_bytes};
 use super::{CodecError, RowCodec, VALUE, invalid};
 use crate::DataType;
 

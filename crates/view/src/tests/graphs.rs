@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::cases;
 use super::model::{Plan, TABLES, ZSet, collect, contents, evaluated, held, lower};
 use super::random::{Choices, choices};
-use crate::{Build, Delta, Graph, NodeId, Progress, Scope, TableId, Version, step};
+use crate::fork::{Fork, step_in_halves};
+use crate::{Build, Delta, Graph, NodeId, Progress, Scope, Step, TableId, Version, step};
 
 /// A version with the model's tables and an arrangement of each node of the plan.
 pub(crate) fn create(plan: &[Plan]) -> (Version, Vec<NodeId>) {
@@ -14,12 +15,24 @@ pub(crate) fn create(plan: &[Plan]) -> (Version, Vec<NodeId>) {
     let mut views = Vec::new();
     for node in nodes {
         let columns = builder.row(node).unwrap().len();
-        let view = builder.arrange(node, &(0..columns).collect::<Vec<_>>()).unwrap();
+        // Keys of every length: an aggregate that is arranged by its groups is its own arrangement.
+        let key = views.len() % (columns + 1);
+        let view = builder.arrange(node, &(0..key).collect::<Vec<_>>()).unwrap();
         builder.assert_positive(view).unwrap();
         views.push(view);
     }
     let graph = builder.finish();
     (Build::run(&Version::new(), &graph, &views).unwrap(), views)
+}
+
+/// Does the second thing first: the order must not matter.
+struct Swapped;
+
+impl Fork for Swapped {
+    fn both(&self, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+        second();
+        first();
+    }
 }
 
 fn tables_only() -> Vec<Plan> {
@@ -45,12 +58,16 @@ proptest! {
             let deltas = history.commit(&mut tables);
             let before = version.clone();
             let stepped = step(&version, &deltas, Scope::All, &views).unwrap();
-            version = stepped.version;
+            let halves = step_in_halves(&version, &deltas, &views, &Swapped).unwrap();
+            version = stepped.version.clone();
             let expected = contents(&plan, &tables);
             for (index, &view) in views.iter().enumerate() {
                 prop_assert_eq!(&held(&version, view), &expected[index], "node {} of {:#?}", index, &plan);
+                prop_assert_eq!(&held(&halves.version, view), &expected[index], "in halves, node {}", index);
                 prop_assert_eq!(&evaluated(&version, version.graph(), view), &expected[index]);
             }
+            let changed = |step: &Step| step.changes.iter().map(|(node, delta)| (*node, delta.len())).collect::<Vec<_>>();
+            prop_assert_eq!(changed(&halves), changed(&stepped));
             for (node, change) in &stepped.changes {
                 for (index, _) in views.iter().enumerate().filter(|(_, view)| *view == node) {
                     collect(change, &mut watched[index]);
