@@ -72,7 +72,7 @@ impl Batch {
         assert_eq!(rows.len(), weights.len(), "one weight per row");
         u32::try_from(rows.len()).map_err(|_| Error::BatchTooLarge { bytes_max: BATCH_BYTES_MAX })?;
         let mut builder = BatchBuilder::with_capacity(rows.len(), rows.byte_len());
-        if (1..rows.len()).all(|index| rows.row(index - 1) <= rows.row(index)) {
+        if (1..rows.len()).all(|index| compare_bytes(rows.row(index - 1), rows.row(index), 0).is_le()) {
             builder.push_sorted(rows, weights, 0..rows.len())?;
         } else {
             let order = sorted_order(rows);
@@ -240,7 +240,7 @@ impl Batch {
 
     /// The end of the entries that start with `prefix`, given that they begin at `start`.
     pub(crate) fn prefix_end(&self, start: usize, prefix: &[u8]) -> usize {
-        start + gallop(self.len - start, |step| self.entry(start + step).starts_with(prefix))
+        start + gallop(self.len - start, |step| begins_with(self.entry(start + step), prefix))
     }
 }
 
@@ -295,6 +295,20 @@ pub(crate) fn compare_bytes(a: &[u8], b: &[u8], skip: usize) -> Ordering {
         at += 8;
     }
     a.get(at..).unwrap_or_default().cmp(b.get(at..).unwrap_or_default())
+}
+
+/// Whether `bytes` starts with `prefix`: like [`compare_bytes`], for short strings.
+#[inline]
+pub(crate) fn begins_with(bytes: &[u8], prefix: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(wanted) = word(prefix, at) {
+        if word(bytes, at) != Some(wanted) {
+            return false;
+        }
+        at += 8;
+    }
+    let rest = &prefix[at..];
+    bytes.get(at..at + rest.len()).is_some_and(|found| found.iter().zip(rest).all(|(a, b)| a == b))
 }
 
 #[inline]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use monostable_types::RowCodec;
 
+use crate::batch::begins_with;
 use crate::error::Result;
 
 /// Which part of an entry is its key.
@@ -39,7 +40,7 @@ impl KeyExtent {
     pub(crate) fn matches(&self, entry: &[u8], key: &[u8]) -> bool {
         match self {
             KeyExtent::Whole => entry == key,
-            KeyExtent::Columns { .. } => entry.starts_with(key),
+            KeyExtent::Columns { .. } => begins_with(entry, key),
         }
     }
 
