@@ -52,14 +52,14 @@ pub enum Error {
     },
     /// A file was written by a release that this one cannot read.
     #[error(
-        "{file} has format version {version}, this release reads up to version {supported}; open it with a newer release"
+        "{file} has format version {version}, this release reads version {supported}; open it with a release that reads version {version}"
     )]
     UnsupportedVersion {
         /// The file.
         file: String,
         /// Its format version.
         version: u32,
-        /// The newest version that this release reads.
+        /// The version that this release reads.
         supported: u32,
     },
     /// The bytes written by a merge or a checkpoint do not add up to its inputs. Nothing was published.

@@ -216,7 +216,7 @@ impl FileMerge {
                 self.sum.advance(bytes_budget, |entry, weight| run.push(file, extent, entry, weight))?;
             return Ok(Progress::Working);
         }
-        let done = self.run.build_index((bytes_budget / ENTRY_COST_BYTES).max(1));
+        let done = self.run.build_index(&mut self.file, (bytes_budget / ENTRY_COST_BYTES).max(1))?;
         Ok(if done { Progress::Ready } else { Progress::Working })
     }
 

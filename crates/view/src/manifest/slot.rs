@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 /// Length of a slot, and the distance between the two.
 pub(crate) const SLOT_BYTES: u64 = 4096;
 const MAGIC: &[u8; 8] = b"MSTBLMAN";
-/// The newest format that this release reads, and the one that it writes.
-const VERSION: u32 = 1;
+/// The format that this release reads and writes.
+const VERSION: u32 = 2;
 
 /// What a slot says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Slot {
         out
     }
 
-    /// `None` for a damaged slot; an error for a whole one of a later format.
+    /// `None` for a damaged slot; an error for a whole one of another format.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Slot>> {
         Ok(Slot::read(bytes)?.filter(|slot| slot.encode() == bytes))
     }

@@ -1,106 +1,121 @@
-//! Fences: where each block begins, and eight bytes of its first entry, to find the block of an entry.
+//! Fences: where each block begins, and eight bytes of its first entry, to find the block of an entry by order.
 //!
-//! All first entries of a run share some leading bytes; the fences hold those once, then per block the eight bytes that
-//! follow, big-endian, side by side, then per block its first unit. Two blocks with equal prefixes are told apart by reading
-//! the first entry of one of them; so the fences narrow a search down and the blocks decide it.
-
-use bytes::Bytes;
+//! A tree of pages of 4 KiB. A page describes up to [`FAN_OUT`] children: a child of a leaf is a block, a child of any other
+//! page is a page. All first entries of a page's children share some leading bytes; the page holds those once, then per child
+//! the eight bytes that follow, big-endian, side by side, then per child the first unit of its first block. Pages of a level
+//! are full but the last one, so a child's place follows from its number and no page holds a pointer.
+//!
+//! Children with equal prefixes are told apart by reading the first entry of one of them; so the fences narrow a search down
+//! and the blocks decide it. A search reads one page per level; with [`FAN_OUT`] of 336, three levels describe 37 million
+//! blocks.
 
 use crate::batch::{prefix_after, shared_len};
-use crate::bytes::{Reader, u32_at, u64_at};
+use crate::bytes::{u16_at, u32_at, u64_at};
+use crate::run::meta::UNIT_BYTES;
 
+/// Children of one page.
+pub(crate) const FAN_OUT: usize = 336;
 /// No more shared bytes than this are kept.
 const SHARED_BYTES_MAX: usize = 48;
 /// What is kept of a block's first entry until the shared bytes are known.
 const KEPT_BYTES: usize = SHARED_BYTES_MAX + 8;
+const SHARED_AT: usize = 8;
+const PREFIXES_AT: usize = 64;
+const UNITS_AT: usize = PREFIXES_AT + 8 * FAN_OUT;
 
-/// The verified fences of a run.
-#[derive(Debug)]
-pub(crate) struct Fences {
-    shared: Bytes,
-    prefixes: Bytes,
-    units: Bytes,
-    blocks: usize,
+/// The number of pages of each level, leaves first, over so many blocks. A run of one block needs none.
+pub(crate) fn levels(blocks: u64) -> impl Iterator<Item = u64> {
+    let above = |children: u64| Some(children.div_ceil(FAN_OUT as u64)).filter(|_| children > 1);
+    std::iter::successors(above(blocks), move |&pages| above(pages))
 }
 
-impl Fences {
-    /// Reads a verified section; `None` if it is not the fences of `blocks` blocks in `units` units.
-    pub(crate) fn parse(section: Bytes, blocks: u64, units: u64) -> Option<Fences> {
-        let blocks = usize::try_from(blocks).ok()?;
-        let mut reader = Reader::new(&section);
-        let shared_len = reader.u32()? as usize;
-        reader.bytes(shared_len)?;
-        reader.bytes(blocks.checked_mul(8)?)?;
-        reader.bytes(blocks.checked_mul(4)?)?;
-        if !reader.is_empty() {
-            return None;
-        }
-        let prefixes_at = 4 + shared_len;
-        let units_at = prefixes_at + 8 * blocks;
-        let fences = Fences {
-            shared: section.slice(4..prefixes_at),
-            prefixes: section.slice(prefixes_at..units_at),
-            units: section.slice(units_at..),
-            blocks,
-        };
-        let ascending = (1..blocks).all(|block| fences.unit(block - 1) < fences.unit(block));
-        let inside = fences.unit(0) == Some(0) && fences.unit(blocks.checked_sub(1)?)? < units;
-        (ascending && inside).then_some(fences)
+/// A page whose checksum was verified.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FencePage<'a> {
+    bytes: &'a [u8],
+    count: usize,
+    shared: &'a [u8],
+}
+
+impl<'a> FencePage<'a> {
+    /// `None` if the bytes are not a page.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<FencePage<'a>> {
+        let count = usize::from(u16_at(bytes, 4)?);
+        let shared = usize::from(u16_at(bytes, 6)?);
+        let shared = bytes.get(SHARED_AT..SHARED_AT + shared).filter(|shared| shared.len() <= SHARED_BYTES_MAX)?;
+        let plausible = (1..=FAN_OUT).contains(&count) && bytes.len() as u64 == UNIT_BYTES;
+        plausible.then_some(FencePage { bytes, count, shared })
     }
 
-    /// The first unit of a block.
-    pub(crate) fn unit(&self, block: usize) -> Option<u64> {
-        u32_at(&self.units, block.checked_mul(4)?).map(u64::from)
+    /// The first unit of a child.
+    pub(crate) fn unit(&self, child: usize) -> Option<u64> {
+        u32_at(self.bytes, UNITS_AT + 4 * child).map(u64::from).filter(|_| child < self.count)
     }
 
-    /// Number of blocks.
-    pub(crate) fn len(&self) -> usize {
-        self.blocks
-    }
-
-    /// The last block that begins before `unit`.
-    pub(crate) fn block_before(&self, unit: u64) -> Option<usize> {
-        partition(0, self.blocks, |block| self.unit(block).is_some_and(|first| first < unit)).checked_sub(1)
-    }
-
-    /// The number of blocks that certainly begin with an entry less than `probe`, and the number of blocks that do or might.
+    /// The number of children that certainly begin with an entry less than `probe`, and the number of those that do or might.
     pub(crate) fn search(&self, probe: &[u8]) -> (usize, usize) {
         let shared = self.shared.len().min(probe.len());
         match probe[..shared].cmp(&self.shared[..shared]) {
             std::cmp::Ordering::Less => return (0, 0),
-            std::cmp::Ordering::Greater => return (self.blocks, self.blocks),
+            std::cmp::Ordering::Greater => return (self.count, self.count),
             std::cmp::Ordering::Equal if probe.len() < self.shared.len() => return (0, 0),
             std::cmp::Ordering::Equal => {}
         }
         let wanted = prefix_after(probe, self.shared.len());
-        let low = partition(0, self.blocks, |block| self.prefix(block) < wanted);
-        let high = partition(low, self.blocks, |block| self.prefix(block) == wanted);
+        let low = self.partition(0, |child| self.prefix(child) < wanted);
+        let high = self.partition(low, |child| self.prefix(child) == wanted);
         (low, high)
     }
 
-    fn prefix(&self, block: usize) -> u64 {
-        u64_at(&self.prefixes, block * 8).unwrap_or(u64::MAX)
+    /// The number of children that begin before `unit`.
+    pub(crate) fn before(&self, unit: u64) -> usize {
+        self.partition(0, |child| self.unit(child).is_some_and(|first| first < unit))
+    }
+
+    /// Whether a child is described by these first bytes of its first entry, and this unit.
+    pub(crate) fn describes(&self, child: usize, first: &[u8], unit: u64) -> bool {
+        self.unit(child) == Some(unit)
+            && first.starts_with(self.shared)
+            && self.prefix(child) == prefix_after(first, self.shared.len())
+    }
+
+    fn prefix(&self, child: usize) -> u64 {
+        u64_at(self.bytes, PREFIXES_AT + 8 * child).unwrap_or(u64::MAX)
+    }
+
+    /// The first child from `low` on that does not satisfy `holds`.
+    fn partition(&self, mut low: usize, holds: impl Fn(usize) -> bool) -> usize {
+        let mut high = self.count;
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if holds(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 }
 
-/// The first number in `low..high` that does not satisfy `holds`.
-fn partition(mut low: usize, mut high: usize, holds: impl Fn(usize) -> bool) -> usize {
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        if holds(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+/// The beginning of a block: what its first entry begins with, and its first unit.
+#[derive(Clone, Debug)]
+struct First {
+    kept: [u8; KEPT_BYTES],
+    count: u8,
+    unit: u32,
+}
+
+impl First {
+    fn bytes(&self) -> &[u8] {
+        &self.kept[..usize::from(self.count)]
     }
-    low
 }
 
 /// Collects the fences of a run that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct FenceBuilder {
-    firsts: Vec<([u8; KEPT_BYTES], u8)>,
-    units: Vec<u32>,
+    firsts: Vec<First>,
 }
 
 impl FenceBuilder {
@@ -108,29 +123,43 @@ impl FenceBuilder {
         let count = first.len().min(KEPT_BYTES);
         let mut kept = [0; KEPT_BYTES];
         kept[..count].copy_from_slice(&first[..count]);
-        self.firsts.push((kept, count as u8));
-        self.units.push(unit);
+        self.firsts.push(First { kept, count: count as u8, unit });
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.units.len()
+        self.firsts.len()
     }
 
-    pub(crate) fn finish(&self) -> Vec<u8> {
-        let first = |(kept, count): &([u8; KEPT_BYTES], u8)| kept[..usize::from(*count)].to_vec();
-        let least = self.firsts.first().map(first).unwrap_or_default();
-        let greatest = self.firsts.last().map(first).unwrap_or_default();
-        let shared = shared_len(&least, &greatest).min(SHARED_BYTES_MAX);
-        let mut out = Vec::with_capacity(4 + shared + 12 * self.units.len());
-        out.extend_from_slice(&(shared as u32).to_le_bytes());
-        out.extend_from_slice(&least[..shared]);
-        for (kept, count) in &self.firsts {
-            // Little-endian on disk like every other field; big-endian order is in the value.
-            out.extend_from_slice(&prefix_after(&kept[..usize::from(*count)], shared).to_le_bytes());
+    /// The pages, leaves first; the checksum's place is zero.
+    pub(crate) fn finish(&self) -> Vec<Vec<u8>> {
+        let mut pages = Vec::new();
+        let mut children = self.firsts.clone();
+        while children.len() > 1 {
+            pages.extend(children.chunks(FAN_OUT).map(page));
+            children = children.into_iter().step_by(FAN_OUT).collect();
         }
-        for unit in &self.units {
-            out.extend_from_slice(&unit.to_le_bytes());
-        }
-        out
+        pages
     }
+}
+
+fn page(children: &[First]) -> Vec<u8> {
+    let least = children.first().map_or(&[][..], First::bytes);
+    let greatest = children.last().map_or(&[][..], First::bytes);
+    let shared = shared_len(least, greatest).min(SHARED_BYTES_MAX);
+    let mut out = Vec::with_capacity(UNIT_BYTES as usize);
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&(children.len() as u16).to_le_bytes());
+    out.extend_from_slice(&(shared as u16).to_le_bytes());
+    out.extend_from_slice(&least[..shared]);
+    out.resize(PREFIXES_AT, 0);
+    for child in children {
+        // Little-endian on disk like every other field; big-endian order is in the value.
+        out.extend_from_slice(&prefix_after(child.bytes(), shared).to_le_bytes());
+    }
+    out.resize(UNITS_AT, 0);
+    for child in children {
+        out.extend_from_slice(&child.unit.to_le_bytes());
+    }
+    out.resize(UNIT_BYTES as usize, 0);
+    out
 }

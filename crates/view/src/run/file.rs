@@ -1,37 +1,33 @@
 //! `FileRun`: one run in a mapped, immutable file.
 //!
-//! Nothing in the file is believed before its checksum was computed: a block at its first touch (one bit per unit remembers
-//! it), the fences and the hash index as wholes before their first use, because a flipped bit there would be a silent "not
-//! found". What fails is an [`Error::Corruption`] that names file and offset; what verifies and still makes no sense is one
-//! too. No byte sequence makes this module panic.
+//! A run is a sequence of units of 4 KiB: blocks, then pages of fences, then pages of the hash index. Nothing in them is
+//! believed before its checksum was computed, at its first touch; one bit per unit remembers it. So the first read after
+//! opening costs a few units, however long the run is, and a flipped bit in an index cannot become a silent "not found". What
+//! fails is an [`Error::Corruption`] that names file and offset; what verifies and still makes no sense is one too. No byte
+//! sequence makes this module panic.
 //!
-//! A position is `unit << 16 | slot`.
+//! A position is `unit << 16 | slot`. In the hash index positions are shorter, see [`index_position`].
 //!
-//! Cost: a lookup through the hash index touches one slot of the index and the entry; if the entries of the run differ in
-//! length, the block's slot array too. A search by order reads the fences (8 bytes per block, side by side) and one block.
+//! Cost: a lookup through the hash index touches one line of the index and the entry; if the entries of the run differ in
+//! length, the block's header and slot array too. A search by order touches one page of fences per level and one block.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use monostable_vfs::Mapping;
 
-use crate::bytes::{seeded_crc, u64_at};
 use crate::error::{Error, Result};
 use crate::key::KeyExtent;
 use crate::run::block::{self, Block, HEADER_BYTES};
-use crate::run::fence::Fences;
-use crate::run::index::{Candidate, candidates};
-use crate::run::meta::{RunMeta, Section, UNIT_BYTES};
-
-/// Seeds of the sections' checksums, where blocks have their unit number.
-pub(crate) const FENCES_PLACE: u64 = u64::MAX;
-/// See [`FENCES_PLACE`].
-pub(crate) const INDEX_PLACE: u64 = u64::MAX - 1;
+use crate::run::fence::{self, FencePage};
+use crate::run::index::{Candidate, IndexShape, LINE_BYTES, PAGE_LINES, used_slots};
+use crate::run::meta::{RunMeta, UNIT_BYTES};
 
 const SLOT_BITS: u32 = 16;
+/// What a page of the index is read as if it is not there, which never happens: its units were checked against the file.
+const NO_LINE: &[u8; LINE_BYTES] = &[0; LINE_BYTES];
 
 /// A run file that is mapped. Dropped when the last run that lies in it is.
 #[derive(Debug)]
@@ -47,11 +43,10 @@ pub(crate) struct FileRun {
     pub(crate) owner: u32,
     pub(crate) meta: RunMeta,
     pub(crate) file: Arc<RunFile>,
-    data: Bytes,
-    index: Bytes,
+    /// All units: blocks, fences, index.
+    units: Bytes,
+    index: IndexShape,
     verified: Vec<AtomicU64>,
-    fences: OnceLock<Fences>,
-    index_verified: AtomicBool,
 }
 
 /// The position of a slot.
@@ -59,12 +54,22 @@ pub(crate) fn position(unit: u64, slot: u16) -> u64 {
     unit << SLOT_BITS | u64::from(slot)
 }
 
-fn unit_of(position: u64) -> u64 {
+pub(crate) fn unit_of(position: u64) -> u64 {
     position >> SLOT_BITS
 }
 
-fn slot_of(position: u64) -> u16 {
+pub(crate) fn slot_of(position: u64) -> u16 {
     (position & 0xffff) as u16
+}
+
+/// A position as the index has it: with as few bits for the slot as the run's largest block needs.
+pub(crate) fn index_position(unit: u64, slot: u16, slot_bits: u8) -> u64 {
+    unit << slot_bits | u64::from(slot)
+}
+
+/// Where an index position points.
+fn from_index_position(found: u64, slot_bits: u8) -> u64 {
+    position(found >> slot_bits, (found & ((1 << slot_bits) - 1)) as u16)
 }
 
 impl FileRun {
@@ -74,12 +79,10 @@ impl FileRun {
         if whole.len() as u64 != meta.file_bytes {
             return Err(damaged(&file, 0, "its length is not the one in the manifest"));
         }
-        let slice = |offset: u64, bytes: u64| whole.slice(offset as usize..(offset + bytes) as usize);
-        let data = slice(meta.data_offset, meta.units * UNIT_BYTES);
-        let index = slice(meta.index.offset, meta.index.bytes);
-        let verified = (0..meta.units.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        let (fences, index_verified) = (OnceLock::new(), AtomicBool::new(false));
-        Ok(FileRun { owner, meta, file, data, index, verified, fences, index_verified })
+        let units = whole.slice(meta.data_offset as usize..(meta.data_offset + meta.bytes()) as usize);
+        let verified = (0..meta.all_units().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let index = meta.index_shape();
+        Ok(FileRun { owner, meta, file, units, index, verified })
     }
 
     pub(crate) fn everything(&self) -> Range<u64> {
@@ -106,35 +109,80 @@ impl FileRun {
 
     /// The position of the first entry that is not less than `probe`.
     pub(crate) fn lower_bound(&self, probe: &[u8]) -> Result<u64> {
-        let fences = self.fences()?;
-        // Blocks before `low` begin with a lesser entry, blocks from `high` on with a greater one, to judge by prefixes.
-        let (mut low, mut high) = fences.search(probe);
+        let Some(unit) = self.last_child(|page| self.children_below(page, probe))? else { return Ok(0) };
+        let block = self.block(unit)?;
+        let slot = block.lower_bound(probe).ok_or_else(|| self.senseless(unit))?;
+        Ok(if slot < block.count { position(unit, slot) } else { position(unit + block.units(), 0) })
+    }
+
+    /// Goes down the fences, at each page to the last of the children that `count` counts, and returns the unit of the block
+    /// where that ends. `None` if it counts none.
+    fn last_child(&self, count: impl Fn(&FencePage<'_>) -> Result<usize>) -> Result<Option<u64>> {
+        let mut base = self.meta.units + self.meta.fence_units;
+        let mut unit = 0;
+        let mut child = 0;
+        let levels: smallvec::SmallVec<[u64; 4]> = fence::levels(self.meta.blocks).collect();
+        for &pages in levels.iter().rev() {
+            base -= pages;
+            let page = self.fence_page(base + child)?;
+            let Some(last) = count(&page)?.checked_sub(1) else { return Ok(None) };
+            unit = page.unit(last).ok_or_else(|| self.senseless(base + child))?;
+            child = child * fence::FAN_OUT as u64 + last as u64;
+        }
+        Ok(Some(unit))
+    }
+
+    /// How many children of a page begin with an entry less than `probe`.
+    fn children_below(&self, page: &FencePage<'_>, probe: &[u8]) -> Result<usize> {
+        let (mut low, mut high) = page.search(probe);
         while low < high {
             let middle = usize::midpoint(low, high);
-            let unit = self.unit_at(fences, middle)?;
+            let unit = page.unit(middle).unwrap_or(self.meta.units);
             if self.entry_in(&self.block(unit)?, unit, 0)? < probe {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        let Some(before) = low.checked_sub(1) else { return Ok(0) };
-        let unit = self.unit_at(fences, before)?;
-        let block = self.block(unit)?;
-        let slot = block.lower_bound(probe).ok_or_else(|| self.senseless(unit))?;
-        Ok(if slot < block.count { position(unit, slot) } else { position(unit + block.units(), 0) })
+        Ok(low)
+    }
+
+    fn fence_page(&self, unit: u64) -> Result<FencePage<'_>> {
+        FencePage::parse(self.page(unit)?).ok_or_else(|| self.senseless(unit))
     }
 
     /// The first position of a key's entries, and whether there are more than one.
+    #[inline]
     pub(crate) fn locate(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Option<(u64, bool)>> {
-        self.verify_index()?;
-        let index = &self.index[..];
-        for Candidate { position, many } in candidates(hash, index.len() / 8, |at| u64_at(index, at * 8).unwrap_or(0)) {
+        if self.meta.index_units == 0 {
+            return self.locate_by_order(key, extent);
+        }
+        let (page, home) = self.index.home(hash);
+        let (lines, _) = self.page(self.index_start() + page as u64)?.as_chunks::<LINE_BYTES>();
+        let line = |at: usize| lines.get(at).unwrap_or(NO_LINE);
+        for Candidate { position, many } in self.index.candidates(hash, home, PAGE_LINES, line) {
+            let position = from_index_position(position, self.meta.slot_bits);
             if extent.matches(self.entry(position)?, key) {
                 return Ok(Some((position, many)));
             }
         }
         Ok(None)
+    }
+
+    /// The same in a run of one block, which has no index.
+    fn locate_by_order(&self, key: &[u8], extent: &KeyExtent) -> Result<Option<(u64, bool)>> {
+        let start = self.lower_bound(key)?;
+        let block = self.block(0)?;
+        let matches = |slot| block.entry(slot).is_some_and(|entry| extent.matches(entry, key));
+        if unit_of(start) > 0 || !matches(slot_of(start)) {
+            return Ok(None);
+        }
+        Ok(Some((start, matches(slot_of(start) + 1))))
+    }
+
+    /// The first unit of the index.
+    fn index_start(&self) -> u64 {
+        self.meta.units + self.meta.fence_units
     }
 
     /// The entry at a position.
@@ -145,7 +193,7 @@ impl FileRun {
             // All blocks of this run have one shape, so their headers need not be read.
             let width = self.meta.width as usize;
             let start = unit as usize * UNIT_BYTES as usize + HEADER_BYTES + usize::from(slot) * width;
-            return self.data.get(start..start + width).ok_or_else(|| self.senseless(unit));
+            return self.units.get(start..start + width).ok_or_else(|| self.senseless(unit));
         }
         self.entry_in(&self.block(unit)?, unit, slot)
     }
@@ -179,72 +227,91 @@ impl FileRun {
 
     /// The block that begins at a unit; `verify` computes its checksum even if that has been done before.
     pub(crate) fn read_block(&self, unit: u64, verify: bool) -> Result<Block<'_>> {
-        let start = unit.checked_mul(UNIT_BYTES).map(|start| start as usize);
-        let rest = start.and_then(|start| self.data.get(start..)).filter(|rest| !rest.is_empty());
-        let rest = rest.ok_or_else(|| self.senseless(unit))?;
+        let rest = self.units_from(unit).filter(|_| unit < self.meta.units).ok_or_else(|| self.senseless(unit))?;
         if verify {
-            self.populate(self.meta.data_offset + unit * UNIT_BYTES, UNIT_BYTES)?;
+            self.populate(unit, 1)?;
         }
-        let units = block::units_claimed(rest).map(|units| units as usize * UNIT_BYTES as usize);
-        let bytes = units.and_then(|bytes| rest.get(..bytes)).ok_or_else(|| self.senseless(unit))?;
+        let units = block::units_claimed(rest).map(u64::from).filter(|units| unit + units <= self.meta.units);
+        let units = units.ok_or_else(|| self.senseless(unit))?;
+        let bytes = rest.get(..(units * UNIT_BYTES) as usize).ok_or_else(|| self.senseless(unit))?;
         if verify {
-            self.populate(self.meta.data_offset + unit * UNIT_BYTES, bytes.len() as u64)?;
-            if !block::verifies(bytes, self.meta.id, unit) {
-                return Err(self.senseless(unit));
-            }
-            if let Some(word) = self.verified.get((unit / 64) as usize) {
-                word.fetch_or(1 << (unit % 64), Ordering::Relaxed);
-            }
+            self.populate(unit, units)?;
+            self.verify(unit, bytes)?;
         }
         Block::parse(bytes).ok_or_else(|| self.senseless(unit))
     }
 
-    /// The fences, verified.
-    pub(crate) fn fences(&self) -> Result<&Fences> {
-        if let Some(fences) = self.fences.get() {
-            return Ok(fences);
+    /// A page of fences or index, verified.
+    #[inline]
+    fn page(&self, unit: u64) -> Result<&[u8]> {
+        let page = self.units_from(unit).and_then(|rest| rest.get(..UNIT_BYTES as usize));
+        let page = page.ok_or_else(|| self.senseless(unit))?;
+        if !self.is_verified(unit) {
+            self.populate(unit, 1)?;
+            self.verify(unit, page)?;
         }
-        let bytes = self.section(&self.meta.fences, FENCES_PLACE, "the checksum of its fences is wrong")?;
-        let fences = Fences::parse(bytes, self.meta.blocks, self.meta.units)
-            .ok_or_else(|| damaged(&self.file, self.meta.fences.offset, "its fences make no sense"))?;
-        Ok(self.fences.get_or_init(|| fences))
+        Ok(page)
     }
 
-    fn verify_index(&self) -> Result<()> {
-        if !self.index_verified.load(Ordering::Relaxed) {
-            self.section(&self.meta.index, INDEX_PLACE, "the checksum of its hash index is wrong")?;
-            self.index_verified.store(true, Ordering::Relaxed);
+    #[inline]
+    fn units_from(&self, unit: u64) -> Option<&[u8]> {
+        let start = unit.checked_mul(UNIT_BYTES)? as usize;
+        self.units.get(start..)
+    }
+
+    /// Computes a checksum, and remembers that it was right.
+    #[cold]
+    fn verify(&self, unit: u64, bytes: &[u8]) -> Result<()> {
+        if !block::verifies(bytes, self.meta.id, unit) {
+            return Err(self.senseless(unit));
+        }
+        if let Some(word) = self.verified.get((unit / 64) as usize) {
+            word.fetch_or(1 << (unit % 64), Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Computes the checksums of fences and index, whether or not that has been done.
-    pub(crate) fn verify_sections(&self) -> Result<()> {
-        self.section(&self.meta.fences, FENCES_PLACE, "the checksum of its fences is wrong")?;
-        self.section(&self.meta.index, INDEX_PLACE, "the checksum of its hash index is wrong")?;
-        Ok(())
-    }
-
-    /// The raw slots of the index. For verification.
-    pub(crate) fn index_slots(&self) -> impl Iterator<Item = u64> + '_ {
-        self.index.chunks_exact(8).map(|slot| u64_at(slot, 0).unwrap_or(0))
-    }
-
-    fn section(&self, section: &Section, place: u64, what: &'static str) -> Result<Bytes> {
-        self.populate(section.offset, section.bytes)?;
-        let bytes = self.file.mapping.bytes().slice(section.offset as usize..(section.offset + section.bytes) as usize);
-        if seeded_crc(self.meta.id, place, &bytes) != section.crc {
-            return Err(damaged(&self.file, section.offset, what));
+    /// Computes the checksum of the block or page at a unit, whether or not that has been done, and returns how many units
+    /// it has.
+    pub(crate) fn scrub(&self, unit: u64) -> Result<u64> {
+        if unit < self.meta.units {
+            return Ok(self.read_block(unit, true)?.units());
         }
-        Ok(bytes)
+        self.populate(unit, 1)?;
+        let rest = self.units_from(unit).and_then(|rest| rest.get(..UNIT_BYTES as usize));
+        self.verify(unit, rest.ok_or_else(|| self.senseless(unit))?)?;
+        Ok(1)
     }
 
-    fn populate(&self, offset: u64, bytes: u64) -> Result<()> {
-        Ok(self.file.mapping.populate(offset..offset + bytes)?)
+    /// How many slots of the index are in use. For verification.
+    pub(crate) fn index_keys(&self) -> Result<u64> {
+        let pages = self.index_start()..self.meta.all_units();
+        pages.map(|unit| Ok(used_slots(self.page(unit)?, self.index.is_wide()))).sum()
     }
 
-    fn unit_at(&self, fences: &Fences, block: usize) -> Result<u64> {
-        fences.unit(block).ok_or_else(|| damaged(&self.file, self.meta.fences.offset, "its fences make no sense"))
+    /// Whether the fences describe the `number`-th block, which begins at `unit`. For verification.
+    pub(crate) fn fences_describe(&self, number: u64, unit: u64) -> Result<bool> {
+        let first = self.entry(position(unit, 0))?;
+        let mut start = self.meta.units;
+        let mut child = number;
+        for pages in fence::levels(self.meta.blocks) {
+            let (page, place) = (child / fence::FAN_OUT as u64, child % fence::FAN_OUT as u64);
+            if page >= pages || !self.fence_page(start + page)?.describes(place as usize, first, unit) {
+                return Ok(false);
+            }
+            // Pages above say nothing of a block that is not the first of its page.
+            if place > 0 {
+                break;
+            }
+            start += pages;
+            child = page;
+        }
+        Ok(true)
+    }
+
+    fn populate(&self, unit: u64, units: u64) -> Result<()> {
+        let start = self.meta.data_offset + unit * UNIT_BYTES;
+        Ok(self.file.mapping.populate(start..start + units * UNIT_BYTES)?)
     }
 
     /// The position before `position`, which is not the first.
@@ -253,15 +320,19 @@ impl FileRun {
         if slot > 0 {
             return Ok(position_now - 1);
         }
-        let fences = self.fences()?;
-        let before = fences.block_before(unit).ok_or_else(|| self.senseless(unit))?;
-        let unit = self.unit_at(fences, before)?;
+        let before = self.last_child(|page| Ok(page.before(unit)))?;
+        let unit = before.ok_or_else(|| self.senseless(unit))?;
         Ok(position(unit, self.block(unit)?.count - 1))
     }
 
     pub(crate) fn senseless(&self, unit: u64) -> Error {
         let offset = self.meta.data_offset.saturating_add(unit.saturating_mul(UNIT_BYTES));
-        damaged(&self.file, offset, "the block's checksum or structure is wrong")
+        let what = match unit {
+            unit if unit < self.meta.units => "the block's checksum or structure is wrong",
+            unit if unit < self.index_start() => "the checksum or structure of its fences is wrong",
+            _ => "the checksum of its hash index is wrong",
+        };
+        damaged(&self.file, offset, what)
     }
 }
 

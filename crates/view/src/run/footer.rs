@@ -10,8 +10,8 @@ use crate::run::meta::{RunMeta, UNIT_BYTES};
 
 /// The first bytes of every run file.
 const MAGIC: &[u8; 8] = b"MSTBLRUN";
-/// The newest format that this release reads, and the one that it writes.
-pub(crate) const VERSION: u32 = 1;
+/// The format that this release reads and writes.
+pub(crate) const VERSION: u32 = 2;
 /// Length of the trailer, the last bytes of the file.
 const TRAILER_BYTES: usize = 40;
 
@@ -38,7 +38,7 @@ pub(crate) fn check_header(file: &RunFile, number: u64) -> Result<()> {
         return Err(wrong("it does not begin like a run file"));
     }
     let version = reader.u32().unwrap_or(0);
-    if version > VERSION {
+    if version != VERSION {
         return Err(Error::UnsupportedVersion { file: file.name.clone(), version, supported: VERSION });
     }
     if bytes != header(number) {

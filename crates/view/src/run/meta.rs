@@ -1,25 +1,21 @@
 //! `RunMeta`: everything about one run in a file, as the manifest and the file's footer hold it.
 //!
 //! It is written in full into the manifest, so that opening a database reads no run file. A decoded `RunMeta` has been
-//! checked: its sections lie in order inside the file, do not overflow, and have the lengths that their counts imply. So the
-//! rest of the crate may add and multiply these numbers without a second thought.
+//! checked: its units lie inside the file, do not overflow, and are as many as its counts imply. So the rest of the crate may
+//! add and multiply these numbers without a second thought.
 
 use crate::bytes::{Reader, put_bytes};
+use crate::run::fence;
+use crate::run::index::{IndexShape, PAGE_LINES, bits_of};
 
-/// Blocks are made of units of this many bytes, at offsets that are multiples of it.
+/// A run is made of units of this many bytes, at offsets that are multiples of it.
 pub(crate) const UNIT_BYTES: u64 = 4096;
-/// The most units that one run can have: a position has 32 bits for them.
+/// The most units of blocks that one run can have: a position in an index has 32 bits for them.
 pub(crate) const UNITS_MAX: u64 = u32::MAX as u64;
 /// At most this many bytes of a run's first and last entry are kept.
 pub(crate) const BOUND_BYTES_MAX: usize = 64;
-
-/// A range of a file with its checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Section {
-    pub(crate) offset: u64,
-    pub(crate) bytes: u64,
-    pub(crate) crc: u32,
-}
+/// The most bits that the number of an entry within its block takes.
+const SLOT_BITS_MAX: u8 = 12;
 
 /// One run in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +26,18 @@ pub(crate) struct RunMeta {
     pub(crate) file: u64,
     /// Length of that file.
     pub(crate) file_bytes: u64,
-    /// Where the blocks begin; a multiple of [`UNIT_BYTES`].
+    /// Where the run begins, with its blocks; a multiple of [`UNIT_BYTES`].
     pub(crate) data_offset: u64,
     /// How many units the blocks take.
     pub(crate) units: u64,
     /// How many blocks there are.
     pub(crate) blocks: u64,
-    pub(crate) fences: Section,
-    pub(crate) index: Section,
+    /// How many units, after the blocks, the fences take.
+    pub(crate) fence_units: u64,
+    /// How many units, after the fences, the hash index takes; 0 if there is none.
+    pub(crate) index_units: u64,
+    /// Bits of a position in the index that number an entry within its block.
+    pub(crate) slot_bits: u8,
     pub(crate) entries: u64,
     pub(crate) keys: u64,
     /// The width of every entry, or 0 when they differ.
@@ -59,14 +59,11 @@ pub(crate) struct RunMeta {
 impl RunMeta {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.id.to_le_bytes());
-        for field in [self.file, self.file_bytes, self.data_offset, self.units, self.blocks] {
+        let units = [self.units, self.blocks, self.fence_units, self.index_units];
+        for field in [self.file, self.file_bytes, self.data_offset].into_iter().chain(units) {
             out.extend_from_slice(&field.to_le_bytes());
         }
-        for section in [&self.fences, &self.index] {
-            out.extend_from_slice(&section.offset.to_le_bytes());
-            out.extend_from_slice(&section.bytes.to_le_bytes());
-            out.extend_from_slice(&section.crc.to_le_bytes());
-        }
+        out.push(self.slot_bits);
         out.extend_from_slice(&self.entries.to_le_bytes());
         out.extend_from_slice(&self.keys.to_le_bytes());
         out.extend_from_slice(&self.width.to_le_bytes());
@@ -90,8 +87,9 @@ impl RunMeta {
             data_offset: from.u64()?,
             units: from.u64()?,
             blocks: from.u64()?,
-            fences: section(from)?,
-            index: section(from)?,
+            fence_units: from.u64()?,
+            index_units: from.u64()?,
+            slot_bits: from.u8()?,
             entries: from.u64()?,
             keys: from.u64()?,
             width: from.u32()?,
@@ -112,29 +110,41 @@ impl RunMeta {
     }
 
     fn is_possible(&self) -> bool {
-        let data_end = || self.data_offset.checked_add(self.units.checked_mul(UNIT_BYTES)?);
-        let fences_end = || self.fences.offset.checked_add(self.fences.bytes);
-        let index_end = || self.index.offset.checked_add(self.index.bytes);
+        let end = || {
+            let units = self.units.checked_add(self.fence_units)?.checked_add(self.index_units)?;
+            self.data_offset.checked_add(units.checked_mul(UNIT_BYTES)?)
+        };
         self.data_offset.is_multiple_of(UNIT_BYTES)
             && (1..=UNITS_MAX).contains(&self.units)
             && (1..=self.units).contains(&self.blocks)
+            && self.fence_units == fence::levels(self.blocks).sum::<u64>()
+            && self.slot_bits <= SLOT_BITS_MAX
             && self.entries >= self.blocks
             && (1..=self.entries).contains(&self.keys)
-            && self.index.bytes.is_multiple_of(8)
             && usize::try_from(self.file_bytes).is_ok()
-            && data_end().is_some_and(|end| end <= self.fences.offset)
-            && fences_end().is_some_and(|end| end <= self.index.offset)
-            && index_end().is_some_and(|end| end <= self.file_bytes)
+            && end().is_some_and(|end| end <= self.file_bytes)
+    }
+
+    /// Units of this run: blocks, fences and index.
+    pub(crate) fn all_units(&self) -> u64 {
+        self.units + self.fence_units + self.index_units
     }
 
     /// Bytes of the file that belong to this run.
     pub(crate) fn bytes(&self) -> u64 {
-        self.units * UNIT_BYTES + self.fences.bytes + self.index.bytes
+        self.all_units() * UNIT_BYTES
     }
-}
 
-fn section(from: &mut Reader<'_>) -> Option<Section> {
-    Some(Section { offset: from.u64()?, bytes: from.u64()?, crc: from.u32()? })
+    /// How the slots of its index are laid out.
+    pub(crate) fn index_shape(&self) -> IndexShape {
+        let position_max = self.index_position_max();
+        IndexShape::new(self.index_units as usize * PAGE_LINES, bits_of(position_max).max(1), self.keys < self.entries)
+    }
+
+    /// The greatest position that its index may have to name.
+    pub(crate) fn index_position_max(&self) -> u64 {
+        (self.units - 1) << self.slot_bits | ((1 << self.slot_bits) - 1)
+    }
 }
 
 fn bound(from: &mut Reader<'_>) -> Option<Vec<u8>> {

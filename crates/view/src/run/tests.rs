@@ -6,15 +6,17 @@ use monostable_vfs::{MemoryStorage, Storage};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::KeyExtent;
 use crate::bytes::Reader;
+use crate::hash::key_hash;
 use crate::manifest::state::{ArrangementEdit, Edit};
 use crate::run::block::{self, Block, BlockBuilder};
-use crate::run::fence::{FenceBuilder, Fences};
-use crate::run::file::FileRun;
-use crate::run::index::{HashIndex, candidates};
+use crate::run::fence::{FAN_OUT, FenceBuilder, FencePage, levels};
+use crate::run::file::{FileRun, RunFile};
+use crate::run::footer;
+use crate::run::index::{Candidate, HashIndex, IndexShape, LINE_BYTES, bits_of, used_slots};
 use crate::run::meta::RunMeta;
 use crate::run::writer::{Bounds, FileWriter, RunWriter};
+use crate::{Error, KeyExtent};
 
 const FORMAT: &str = include_str!("../../FORMAT.md");
 
@@ -24,6 +26,21 @@ fn example(after: &str, index: usize) -> Vec<u8> {
     let fenced = text.split("```text\n").nth(index + 1).unwrap().split("```").next().unwrap();
     let words = fenced.split_whitespace().filter(|word| word.len() == 2);
     words.map(|word| u8::from_str_radix(word, 16).unwrap()).collect()
+}
+
+/// A page from the lines of such a block, which say where their bytes go; the rest is zero.
+fn example_page(after: &str, index: usize) -> Vec<u8> {
+    let text = FORMAT.split_once(after).unwrap().1;
+    let fenced = text.split("```text\n").nth(index + 1).unwrap().split("```").next().unwrap();
+    let mut page = vec![0; 4096];
+    for line in fenced.lines() {
+        let (offset, bytes) = line.split_once("  ").unwrap();
+        let offset = usize::from_str_radix(offset, 16).unwrap();
+        for (at, byte) in bytes.split_whitespace().enumerate() {
+            page[offset + at] = u8::from_str_radix(byte, 16).unwrap();
+        }
+    }
+    page
 }
 
 #[test]
@@ -51,15 +68,51 @@ fn the_worked_fences_are_what_is_written_and_what_is_read() {
     let mut builder = FenceBuilder::default();
     builder.push(b"ab", 0);
     builder.push(b"ac", 1);
-    let mut shown = example("### Worked example", 1);
-    let bytes = builder.finish();
-    assert_eq!(bytes, shown, "{bytes:02x?}");
-    let fences = Fences::parse(shown.clone().into(), 2, 2).unwrap();
-    assert_eq!((fences.unit(0), fences.unit(1), fences.len()), (Some(0), Some(1), 2));
-    assert_eq!([b"a", b"b"].map(|probe| fences.search(probe)), [(0, 0), (2, 2)]);
-    assert_eq!([&b"ab"[..], b"abz", b"ad"].map(|probe| fences.search(probe)), [(0, 1), (1, 1), (2, 2)]);
-    shown.push(0);
-    assert!(Fences::parse(shown.into(), 2, 2).is_none(), "a byte too many");
+    let pages = builder.finish();
+    assert_eq!(pages.len(), 1);
+    let shown = example_page("### Worked example", 1);
+    assert_eq!(pages[0], shown);
+    let page = FencePage::parse(&shown).unwrap();
+    assert_eq!((page.unit(0), page.unit(1), page.unit(2)), (Some(0), Some(1), None));
+    assert_eq!([b"a", b"b"].map(|probe| page.search(probe)), [(0, 0), (2, 2)]);
+    assert_eq!([&b"ab"[..], b"abz", b"ad"].map(|probe| page.search(probe)), [(0, 1), (1, 1), (2, 2)]);
+    assert!(FencePage::parse(&shown[1..]).is_none(), "a byte too few");
+}
+
+#[test]
+fn the_worked_index_is_what_is_written_and_what_is_read() {
+    let mut index = HashIndex::paged(2, 3, false, 0);
+    assert!(index.insert(key_hash(b"a"), 1) && index.insert(key_hash(b"b"), 2));
+    let pages: Vec<Vec<u8>> = index.pages().collect();
+    assert_eq!(pages.len(), 1);
+    assert_eq!(pages[0], example_page("### Worked example", 2), "{:?}", dump(&pages[0]));
+}
+
+/// What a page holds that is not zero, by offset.
+fn dump(page: &[u8]) -> Vec<String> {
+    let words = page.chunks(4).enumerate().filter(|(_, word)| *word != [0; 4]);
+    words.map(|(at, word)| format!("{:04x} {word:02x?}", at * 4)).collect()
+}
+
+#[test]
+fn fences_of_several_levels_find_every_block() {
+    let blocks = FAN_OUT * 2 + 5;
+    let mut builder = FenceBuilder::default();
+    (0..blocks as u32).for_each(|block| builder.push(&(block * 2).to_be_bytes(), block * 3));
+    let pages = builder.finish();
+    assert_eq!(levels(blocks as u64).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(pages.len(), 4);
+    let root = FencePage::parse(&pages[3]).unwrap();
+    for block in 0..blocks as u32 {
+        let probe = (block * 2 + 1).to_be_bytes();
+        let (low, high) = root.search(&probe);
+        assert_eq!(low, high);
+        let leaf = FencePage::parse(&pages[low - 1]).unwrap();
+        let (low, high) = leaf.search(&probe);
+        assert_eq!((low, leaf.unit(low - 1)), (high, Some(u64::from(block) * 3)));
+        assert_eq!(leaf.before(u64::from(block) * 3 + 1), low);
+    }
+    assert_eq!(levels(1).count(), 0);
 }
 
 #[test]
@@ -99,14 +152,25 @@ fn sample_file() -> (MemoryStorage, FileRun) {
 }
 
 #[test]
-fn the_golden_file_of_version_1_is_still_what_is_written() {
+fn the_golden_file_of_version_2_is_still_what_is_written() {
     let (disk, run) = sample_file();
     let bytes = disk.map("0000000000000003.run", run.meta.file_bytes).unwrap();
-    assert_eq!(&bytes[..], include_bytes!("../../golden/run-v1.run"), "the format changed: it needs a new version");
+    assert_eq!(&bytes[..], include_bytes!("../../golden/run-v2.run"), "the format changed: it needs a new version");
     let mut meta = Vec::new();
     run.meta.encode(&mut meta);
     assert_eq!(RunMeta::decode(&mut Reader::new(&meta)), Some(run.meta.clone()));
-    assert_eq!(run.meta.entries, 702);
+    assert_eq!((run.meta.entries, run.meta.index_units), (702, 1));
+}
+
+#[test]
+fn a_file_of_version_1_says_so() {
+    let disk = MemoryStorage::new();
+    let bytes = include_bytes!("../../golden/run-v1.run");
+    disk.create("0000000000000003.run").unwrap().write_at(0, bytes).unwrap();
+    let mapping = disk.map("0000000000000003.run", bytes.len() as u64).unwrap();
+    let file = RunFile { name: "0000000000000003.run".to_owned(), mapping };
+    let error = footer::check_header(&file, 3).unwrap_err();
+    assert!(matches!(error, Error::UnsupportedVersion { version: 1, supported: 2, .. }), "{error}");
 }
 
 #[test]
@@ -125,9 +189,10 @@ proptest! {
     fn readers_of_nonsense_do_not_panic(bytes in vec(any::<u8>(), 0..300), blocks in 0..20u64, probe in vec(any::<u8>(), 0..9)) {
         let _ = RunMeta::decode(&mut Reader::new(&bytes));
         let _ = Edit::decode(&bytes);
-        if let Some(fences) = Fences::parse(bytes.clone().into(), blocks, 1 << 20) {
-            let (low, high) = fences.search(&probe);
-            prop_assert!(low <= high && high <= fences.len());
+        let page: Vec<u8> = bytes.iter().copied().chain(std::iter::repeat(7)).take(4096).collect();
+        if let Some(page) = FencePage::parse(&page) {
+            let (low, high) = page.search(&probe);
+            prop_assert!(low <= high && high <= FAN_OUT && page.before(9) <= FAN_OUT);
         }
         if let Some(block) = Block::parse(&bytes) {
             for slot in 0..block.count.min(600) {
@@ -135,8 +200,14 @@ proptest! {
             }
             let _ = block.lower_bound(&probe);
         }
-        let slots: Vec<u64> = bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(1, |sum, byte| sum << 8 | u64::from(*byte))).collect();
-        prop_assert!(candidates(u64::from(bytes.len() as u32) << 40, slots.len(), |at| slots[at]).count() <= slots.len());
+        // A full page of nonsense: the search goes round it once and ends.
+        let (lines, _) = page.as_chunks::<LINE_BYTES>();
+        for position_bits in [1, 20, 24, 30, 44] {
+            let shape = IndexShape::new(blocks as usize * 64 + 64, position_bits, true);
+            let hash = u64::from(bytes.len() as u32) << 40 | blocks;
+            let found = shape.candidates(hash, shape.home(hash).1, 64, |at| &lines[at]).count();
+            prop_assert!(found <= 64 * 16);
+        }
     }
 
     #[test]
@@ -149,23 +220,44 @@ proptest! {
         if let Some(meta) = RunMeta::decode(&mut Reader::new(&bytes)) {
             // Whatever is accepted can be opened and asked without a panic.
             if let Ok(other) = FileRun::new(Arc::clone(&run.file), meta, 1) {
-                let _ = (other.lower_bound(b"m"), other.fences().map(Fences::len), other.block(3).map(|block| block.count));
+                let _ = (other.lower_bound(b"m"), other.locate(b"m", 7, &KeyExtent::Whole), other.block(3).map(|block| block.count));
             }
         }
     }
 
     #[test]
-    fn an_index_finds_every_key(hashes in proptest::collection::hash_set(any::<u64>(), 0..500)) {
-        let mut index = HashIndex::with_capacity(hashes.len());
-        for (position, hash) in hashes.iter().enumerate() {
-            index.insert(*hash, position as u64);
-            if position % 3 == 0 {
-                index.mark_many();
+    fn an_index_finds_every_key(
+        hashes in proptest::collection::hash_set(any::<u64>(), 0..2000),
+        position_max in prop_oneof![Just(1u64 << 11), Just(1 << 24), Just(1 << 25), Just(1 << 44)],
+        paged: bool,
+        crowded: bool,
+    ) {
+        // Crowded: all hashes belong to few lines, which overflow into their page.
+        let hashes: Vec<u64> = hashes.iter().map(|hash| if crowded { hash % (1 << 61) } else { *hash }).take(position_max as usize).collect();
+        let build = |attempt| {
+            let mut index = HashIndex::paged(hashes.len(), position_max, true, attempt);
+            if !paged {
+                index = HashIndex::with_capacity(hashes.len());
             }
+            let insert = |(at, hash): (usize, &u64)| {
+                let inserted = index.insert(*hash, if paged { position_max - at as u64 } else { at as u64 });
+                if inserted && at % 3 == 0 {
+                    index.mark_many();
+                }
+                inserted
+            };
+            hashes.iter().enumerate().all(insert).then_some(index)
+        };
+        let Some(index) = (0..40).find_map(build) else { return Err(TestCaseError::fail("no room in 40 attempts")) };
+        for (at, hash) in hashes.iter().enumerate() {
+            let position = if paged { position_max - at as u64 } else { at as u64 };
+            let wanted = Candidate { position, many: at % 3 == 0 };
+            prop_assert!(index.candidates(*hash).any(|candidate| candidate == wanted));
         }
-        for (position, hash) in hashes.iter().enumerate() {
-            let found = index.candidates(*hash).find(|candidate| candidate.position == position as u64);
-            prop_assert_eq!(found.map(|candidate| candidate.many), Some(position % 3 == 0));
+        if paged {
+            let wide = IndexShape::new(64, bits_of(position_max), true).is_wide();
+            let used: u64 = index.pages().map(|page| used_slots(&page, wide)).sum();
+            prop_assert_eq!(used, hashes.len() as u64);
         }
     }
 }

@@ -8,6 +8,8 @@ use monostable_types::{Epoch, Lsn};
 use monostable_vfs::{Fault, File, Lock, Mapping, MemoryStorage, Operation, Storage};
 use parking_lot::Mutex;
 
+use crate::bytes::seeded_crc;
+use crate::run::Run;
 use crate::samples::{Model, batch, checkpoint, content, disk, files, key, keyed, open, row, settle};
 use crate::{
     ArrangementId, CheckpointInput, CheckpointSpine, Error, FileMerge, KeyExtent, Progress, Result, ScrubCursor, Spine,
@@ -41,13 +43,18 @@ fn read_all(disk: &MemoryStorage, keys: std::ops::Range<i32>) -> Result<(Vec<u8>
     Ok((recovered.catalog, model))
 }
 
-/// A store with two runs of one arrangement in files, and its content.
+/// A store with two runs of one arrangement in files, and its content. The larger run has several blocks, hence fences and an
+/// index.
 fn small_store() -> (BTreeMap<String, Vec<u8>>, (Vec<u8>, Model)) {
     let disk = MemoryStorage::new();
     let (store, _) = open(&disk, 1).unwrap();
-    let spine = Spine::new(keyed()).push(batch(rows(0..40, "one"))).unwrap();
-    let spine = checkpoint(&store, &spine, 1).unwrap().push(batch(rows(30..50, "another"))).unwrap();
-    checkpoint(&store, &spine.push(batch(rows(30..40, "one").map(|(row, weight)| (row, -weight)))).unwrap(), 2)
+    let long = "one ".repeat(60);
+    let spine = Spine::new(keyed()).push(batch(rows(0..40, &long))).unwrap();
+    let spine = checkpoint(&store, &spine, 1).unwrap();
+    let run = &spine.all_file_runs()[0];
+    assert!(matches!(run, Run::File(run) if run.meta.fence_units == 1 && run.meta.index_units == 1));
+    let spine = spine.push(batch(rows(30..50, "another"))).unwrap();
+    checkpoint(&store, &spine.push(batch(rows(30..40, &long).map(|(row, weight)| (row, -weight)))).unwrap(), 2)
         .unwrap();
     let expected = read_all(&disk, 0..50).unwrap();
     assert_eq!(expected.1.len(), 50);
@@ -110,6 +117,22 @@ fn a_file_cut_anywhere_is_a_typed_error() {
         assert!(read_all(&disk(&damaged), 0..50).is_err(), "{name} removed");
     }
     assert_eq!(read_all(&disk(&files), 0..50).unwrap(), expected);
+}
+
+#[test]
+fn a_store_of_version_1_says_so_and_stays_as_it_is() {
+    let (mut files, _) = small_store();
+    let slots = files.get_mut("MANIFEST").unwrap();
+    for slot in slots.chunks_mut(4096) {
+        slot[8] = 1;
+        slot[12..16].fill(0);
+        let crc = seeded_crc(0, 0, slot);
+        slot[12..16].copy_from_slice(&crc.to_le_bytes());
+    }
+    let disk = disk(&files);
+    let error = open(&disk, 1).unwrap_err();
+    assert!(matches!(error, Error::UnsupportedVersion { version: 1, supported: 2, .. }), "{error}");
+    assert_eq!(crate::samples::files(&disk), files);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Store {
         report
     }
 
-    /// Computes the checksums of about `bytes_budget` bytes of blocks, from where `cursor` stands, whether or not they were
+    /// Computes the checksums of about `bytes_budget` bytes of runs, from where `cursor` stands, whether or not they were
     /// computed before. `Ready` means that a pass is complete; the cursor then stands at the beginning again.
     pub fn scrub(&self, cursor: &mut ScrubCursor, bytes_budget: u64) -> Result<Progress> {
         let mut left = bytes_budget.div_ceil(UNIT_BYTES).max(1);
@@ -84,15 +84,12 @@ impl Store {
                 *cursor = ScrubCursor { file: meta.file, data_offset: meta.data_offset, unit: 0 };
             }
             let run = FileRun::new(file, meta, 0)?;
-            if cursor.unit == 0 {
-                run.verify_sections()?;
-            }
-            while left > 0 && cursor.unit < run.meta.units {
-                let units = run.read_block(cursor.unit, true)?.units();
+            while left > 0 && cursor.unit < run.meta.all_units() {
+                let units = run.scrub(cursor.unit)?;
                 cursor.unit += units;
                 left = left.saturating_sub(units);
             }
-            if cursor.unit >= run.meta.units {
+            if cursor.unit >= run.meta.all_units() {
                 cursor.data_offset += 1;
                 cursor.unit = 0;
             }
@@ -122,7 +119,6 @@ fn verify_file<'a>(file: &RunFile, number: u64, mut named: impl Iterator<Item = 
 /// Everything that the metadata of a run promises, on a view of it that has verified nothing yet.
 fn verify_run(file: &Arc<RunFile>, meta: &RunMeta) -> Result<()> {
     let run = Arc::new(FileRun::new(Arc::clone(file), meta.clone(), 0)?);
-    run.verify_sections()?;
     let wrong = |what| damaged(file, meta.data_offset, what);
     let mut before: Option<&[u8]> = None;
     let (mut entries, mut hash, mut weight_sum) = (0u64, 0u128, 0i128);
@@ -143,11 +139,26 @@ fn verify_run(file: &Arc<RunFile>, meta: &RunMeta) -> Result<()> {
     if (entries, hash, weight_sum) != (meta.entries, meta.hash, meta.weight_sum) {
         return Err(wrong("its entries are not the ones that were written"));
     }
-    if run.index_slots().filter(|&slot| slot != 0).count() as u64 != meta.keys {
-        return Err(damaged(file, meta.index.offset, "its hash index has another number of keys"));
+    verify_directory(&run)
+}
+
+/// The fences and the index of a run whose blocks were verified.
+fn verify_directory(run: &FileRun) -> Result<()> {
+    let wrong = |unit: u64, what| damaged(&run.file, run.meta.data_offset + unit * UNIT_BYTES, what);
+    let (mut blocks, mut unit) = (0, 0);
+    while unit < run.meta.units {
+        if !run.fences_describe(blocks, unit)? {
+            return Err(wrong(run.meta.units, "its fences are of another run"));
+        }
+        unit += run.block(unit)?.units();
+        blocks += 1;
     }
-    if run.fences()?.len() as u64 != meta.blocks {
-        return Err(damaged(file, meta.fences.offset, "its fences are of another run"));
+    if blocks != run.meta.blocks {
+        return Err(wrong(run.meta.units, "its fences are of another run"));
+    }
+    if run.meta.index_units > 0 && run.index_keys()? != run.meta.keys {
+        let start = run.meta.units + run.meta.fence_units;
+        return Err(wrong(start, "its hash index has another number of keys"));
     }
     Ok(())
 }
