@@ -150,10 +150,17 @@ impl Accumulator {
         if *values == 0 {
             return Ok(Value::Null);
         }
-        if let (Integer { sum, .. }, AggregateFunction::Sum, DataType::BigInt) = (self, function, result) {
-            // Nothing to scale and nothing to divide: most sums.
-            let sum = i64::try_from(*sum).map_err(|_| Failure::out_of_range("bigint out of range"))?;
-            return Ok(Value::BigInt(sum));
+        if let (Integer { sum, .. }, AggregateFunction::Sum) = (self, function)
+            && let Ok(sum) = i64::try_from(*sum)
+        {
+            // Nothing to scale and nothing to divide: most sums. A numeric of 19 digits holds every one of them.
+            match result {
+                DataType::BigInt => return Ok(Value::BigInt(sum)),
+                DataType::Numeric { precision: 19.., scale: 0 } => {
+                    return Ok(Value::Numeric { unscaled: sum.into(), scale: 0 });
+                }
+                _ => {}
+            }
         }
         let divisor = if function == AggregateFunction::Avg { *values } else { 1 };
         let scale = match argument {
