@@ -1,11 +1,13 @@
 //! How rows are laid out: as columns in a delta, as encoded entries in an arrangement.
 //!
 //! A [`RowType`] is the list of the types of a row's columns; rows in flight are Arrow record batches of exactly these
-//! types, in *logical* order. A [`Layout`] is the order in which an arrangement encodes those columns: its key first, then
-//! the others as they come. This is the only place that knows the permutation; everybody else asks for logical rows.
+//! types, in *logical* order. A [`Layout`] is the order in which an arrangement encodes those columns: its key first, each
+//! column of it in a direction of its own (ascending with NULLs last unless something else is asked for), then the others as
+//! they come, ascending. This is the only place that knows the permutation; everybody else asks for logical rows.
 //!
-//! Invariants: `order` is a permutation of the columns and its first `key` members are the key; encode and decode are
-//! inverse to each other up to the codec's canonical forms (-0.0, NaN).
+//! Invariants: `order` is a permutation of the columns and its first `key` members are the key; `columns` is the same
+//! permutation with the directions, so that two layouts with equal `columns` write equal bytes for equal rows. Encode and
+//! decode are inverse to each other up to the codec's canonical forms (-0.0, NaN).
 //!
 //! Cost: a column at a time; O(bytes). Used by operators, and by readers that turn entries back into rows.
 
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema as ArrowSchema, SchemaRef};
-use monostable_types::{DataType, RowCodec, Rows};
+use monostable_types::{DataType, Order, RowCodec, Rows};
 
 use crate::failure::Failure;
 use crate::key::KeyExtent;
@@ -68,28 +70,47 @@ impl PartialEq for RowType {
 
 impl Eq for RowType {}
 
+/// Each column of a row once, with its direction, in the order in which entries have them.
+pub(crate) type ColumnOrder = Arc<[(usize, Order)]>;
+
 /// The column order of an arrangement's entries, and the codec that goes with it.
 #[derive(Clone, Debug)]
 pub struct Layout {
     row: Arc<RowType>,
     order: Arc<[usize]>,
+    columns: ColumnOrder,
     position: Arc<[usize]>,
     key: usize,
     codec: Arc<RowCodec>,
 }
 
 impl Layout {
-    /// Entries of rows of type `row`, with the columns `key` first. `key` names existing columns, each at most once.
+    /// Entries of rows of type `row`, with the columns `key` first, ascending. `key` names existing columns, each at most once.
     pub(crate) fn new(row: Arc<RowType>, key: &[usize]) -> Layout {
-        let rest = (0..row.len()).filter(|column| !key.contains(column));
-        let order: Arc<[usize]> = key.iter().copied().chain(rest).collect();
-        assert_eq!(order.len(), row.len(), "the key names each column at most once");
-        let mut position = vec![0; order.len()];
-        for (at, &column) in order.iter().enumerate() {
+        let key: Vec<(usize, Order)> = key.iter().map(|&column| (column, Order::default())).collect();
+        Layout::ordered(row, &key)
+    }
+
+    /// The same, with a direction for each column of the key.
+    pub(crate) fn ordered(row: Arc<RowType>, key: &[(usize, Order)]) -> Layout {
+        let rest = (0..row.len()).filter(|column| key.iter().all(|(named, _)| named != column));
+        let rest = rest.map(|column| (column, Order::default()));
+        let columns: ColumnOrder = key.iter().copied().chain(rest).collect();
+        assert_eq!(columns.len(), row.len(), "the key names each column at most once");
+        let mut position = vec![0; columns.len()];
+        for (at, &(column, _)) in columns.iter().enumerate() {
             position[column] = at;
         }
-        let types: Vec<DataType> = order.iter().map(|&column| row.types()[column]).collect();
-        Layout { row, order, position: position.into(), key: key.len(), codec: Arc::new(RowCodec::new(&types)) }
+        let typed: Vec<(DataType, Order)> =
+            columns.iter().map(|&(column, order)| (row.types()[column], order)).collect();
+        Layout {
+            row,
+            order: columns.iter().map(|&(column, _)| column).collect(),
+            columns,
+            position: position.into(),
+            key: key.len(),
+            codec: Arc::new(RowCodec::with_order(&typed)),
+        }
     }
 
     /// The type of the rows, in logical order.
@@ -105,6 +126,21 @@ impl Layout {
     /// The logical columns of the key, in key order.
     pub fn key(&self) -> &[usize] {
         &self.order[..self.key]
+    }
+
+    /// The columns of the key with their directions, in key order.
+    pub fn directions(&self) -> &[(usize, Order)] {
+        &self.columns[..self.key]
+    }
+
+    /// Whether all columns ascend with NULLs last, as everywhere but below an `ORDER BY`.
+    pub fn is_ascending(&self) -> bool {
+        self.directions().iter().all(|&(_, order)| order == Order::default())
+    }
+
+    /// What the bytes of an entry depend on, apart from the types of the row: each column in entry order, with its direction.
+    pub(crate) fn columns(&self) -> &ColumnOrder {
+        &self.columns
     }
 
     /// The codec of whole entries, in entry order.

@@ -23,10 +23,10 @@ use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Graph, Node, NodeId, TableId};
-use crate::layout::Layout;
+use crate::layout::{ColumnOrder, Layout};
 use crate::operators::aggregate::{Contributions, Port};
 use crate::operators::join::{Probe, Shape, Side};
-use crate::operators::{Aggregate, Join, Operator, distinct};
+use crate::operators::{Aggregate, Join, Operator, TopK, distinct};
 use crate::spine::Spine;
 use crate::version::Version;
 
@@ -143,7 +143,7 @@ struct Flow<'a> {
     scope: Option<BTreeSet<NodeId>>,
     /// Nodes that have a change to finish, in topological order.
     waiting: BTreeSet<NodeId>,
-    encodings: BTreeMap<(NodeId, Arc<[usize]>), Encoding>,
+    encodings: BTreeMap<(NodeId, ColumnOrder), Encoding>,
     contributions: BTreeMap<NodeId, Contributions>,
     /// The consolidated changes of arrangements that are finished.
     batches: BTreeMap<NodeId, Arc<Batch>>,
@@ -186,7 +186,7 @@ impl<'a> Flow<'a> {
                         self.waiting.insert(to);
                     }
                     // These read the batch of an arrangement, which wakes them when it is finished.
-                    Operator::Distinct | Operator::Join(_) => {}
+                    Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {}
                     Operator::Source { .. } | Operator::Values { .. } => {}
                 }
             }
@@ -195,7 +195,7 @@ impl<'a> Flow<'a> {
     }
 
     fn absorb(&mut self, from: NodeId, node: &Node, layout: &Layout, delta: &Delta) -> Result<(), Failure> {
-        let encoding = self.encodings.entry((from, Arc::clone(layout.order()))).or_default();
+        let encoding = self.encodings.entry((from, Arc::clone(layout.columns()))).or_default();
         if encoding.last_chunk != self.chunks {
             encoding.last_chunk = self.chunks;
             layout.encode(delta.rows(), &mut encoding.rows)?;
@@ -210,6 +210,7 @@ impl<'a> Flow<'a> {
             Operator::Arrange(layout) => self.finish_arrange(node, layout),
             Operator::Distinct => self.finish_distinct(node),
             Operator::Join(join) => self.finish_join(node, join),
+            Operator::TopK(top_k) => self.finish_top_k(node, top_k),
             Operator::Aggregate(aggregate) => self.finish_aggregate(node, aggregate),
             _ => Ok(()),
         }
@@ -229,7 +230,7 @@ impl<'a> Flow<'a> {
         for &to in graph.consumers(node.id) {
             let Some(consumer) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
             match &consumer.operator {
-                Operator::Distinct | Operator::Join(_) => {
+                Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {
                     self.waiting.insert(to);
                 }
                 Operator::Aggregate(aggregate) => {
@@ -251,7 +252,7 @@ impl<'a> Flow<'a> {
 
     /// The consolidated change of an arrangement, and its content after it.
     fn arranged(&mut self, node: &Node, layout: &Layout) -> Result<(Arc<Batch>, Spine), Failure> {
-        let encoding = self.encodings.entry((node.inputs[0], Arc::clone(layout.order()))).or_default();
+        let encoding = self.encodings.entry((node.inputs[0], Arc::clone(layout.columns()))).or_default();
         let batch = match &encoding.batch {
             Some(batch) => Arc::clone(batch),
             None => {
@@ -275,6 +276,16 @@ impl<'a> Flow<'a> {
         let (Some(batch), Some(layout)) = (self.batches.get(&input), arranged.layout()) else { return Ok(()) };
         let spine = spine_of(&self.new, arranged).map_err(at)?;
         let delta = distinct::crossings(layout, batch, spine).map_err(at)?;
+        self.emit(node.id, delta)
+    }
+
+    fn finish_top_k(&mut self, node: &'a Node, top_k: &TopK) -> Result<(), StepError> {
+        let at = |failure| StepError::at(node, failure);
+        let input = node.inputs[0];
+        let Some(arranged) = self.graph.node(input) else { return Ok(()) };
+        let (Some(batch), Some(layout)) = (self.batches.get(&input), arranged.layout()) else { return Ok(()) };
+        let (old, new) = (spine_of(self.old, arranged).map_err(at)?, spine_of(&self.new, arranged).map_err(at)?);
+        let delta = top_k.change(layout, batch, old, new).map_err(at)?;
         self.emit(node.id, delta)
     }
 
