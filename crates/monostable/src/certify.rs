@@ -13,18 +13,39 @@
 //! Cost: one hash lookup per key written. Called by the leader of a commit group, under the commit lock.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::hash::{BuildHasherDefault, Hasher};
 
+use monostable_query::ConflictKey;
 use monostable_types::Epoch;
 
-/// What a key costs besides its bytes: two map entries and a queue entry, in round numbers.
-const KEY_OVERHEAD_BYTES: usize = 96;
+/// What a key costs: a map entry and a queue entry, in round numbers.
+const KEY_BYTES: usize = 48;
+
+/// Conflict keys are hashes already.
+#[derive(Debug, Default)]
+struct Unhashed(u64);
+
+impl Hasher for Unhashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
 
 /// The keys written since the oldest open transaction began.
 #[derive(Debug)]
 pub(crate) struct Certifier {
-    written: HashMap<Arc<[u8]>, Epoch>,
-    order: VecDeque<(Epoch, Vec<Arc<[u8]>>)>,
+    written: HashMap<ConflictKey, Epoch, BuildHasherDefault<Unhashed>>,
+    order: VecDeque<(Epoch, Vec<ConflictKey>)>,
+    /// The newest epoch that was recorded.
+    newest: Epoch,
     floor: Epoch,
     bytes: usize,
     bytes_max: usize,
@@ -42,30 +63,40 @@ pub(crate) enum Refusal {
 impl Certifier {
     /// Nothing is known to be written after `start`.
     pub(crate) fn new(start: Epoch, bytes_max: usize) -> Certifier {
-        Certifier { written: HashMap::new(), order: VecDeque::new(), floor: start, bytes: 0, bytes_max }
+        Certifier {
+            written: HashMap::default(),
+            order: VecDeque::new(),
+            newest: start,
+            floor: start,
+            bytes: 0,
+            bytes_max,
+        }
     }
 
     /// May a transaction that read at `snapshot` write `keys`?
-    pub(crate) fn check(&self, snapshot: Epoch, keys: &[Vec<u8>]) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, snapshot: Epoch, keys: &[ConflictKey]) -> Result<(), Refusal> {
         if snapshot < self.floor && !keys.is_empty() {
             return Err(Refusal::TooOld);
         }
-        match keys.iter().filter_map(|key| self.written.get(key.as_slice())).find(|epoch| **epoch > snapshot) {
+        if snapshot >= self.newest {
+            return Ok(());
+        }
+        match keys.iter().filter_map(|key| self.written.get(key)).find(|epoch| **epoch > snapshot) {
             Some(epoch) => Err(Refusal::Written(*epoch)),
             None => Ok(()),
         }
     }
 
     /// `epoch` wrote `keys`. Epochs come in ascending order.
-    pub(crate) fn record(&mut self, epoch: Epoch, keys: impl Iterator<Item = Vec<u8>>) {
-        let keys: Vec<Arc<[u8]>> = keys.map(Arc::from).collect();
-        for key in &keys {
-            self.bytes += key.len() + KEY_OVERHEAD_BYTES;
-            self.written.insert(Arc::clone(key), epoch);
+    pub(crate) fn record(&mut self, epoch: Epoch, keys: impl Iterator<Item = ConflictKey>) {
+        let keys: Vec<ConflictKey> = keys.collect();
+        if keys.is_empty() {
+            return;
         }
-        if !keys.is_empty() {
-            self.order.push_back((epoch, keys));
-        }
+        self.newest = epoch;
+        self.bytes += keys.len() * KEY_BYTES;
+        self.written.extend(keys.iter().map(|key| (*key, epoch)));
+        self.order.push_back((epoch, keys));
     }
 
     /// Forgets what nobody can conflict with any more, and more than that if the budget demands it.
@@ -84,7 +115,7 @@ impl Certifier {
     fn forget_oldest(&mut self) {
         let Some((epoch, keys)) = self.order.pop_front() else { return };
         for key in keys {
-            self.bytes -= key.len() + KEY_OVERHEAD_BYTES;
+            self.bytes -= KEY_BYTES;
             if self.written.get(&key) == Some(&epoch) {
                 self.written.remove(&key);
             }
@@ -96,8 +127,8 @@ impl Certifier {
 mod tests {
     use super::*;
 
-    fn keys(names: &[&str]) -> Vec<Vec<u8>> {
-        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    fn keys(names: &[&str]) -> Vec<ConflictKey> {
+        names.iter().map(|name| ConflictKey(name.bytes().fold(0, |hash, byte| hash * 256 + u64::from(byte)))).collect()
     }
 
     fn record(certifier: &mut Certifier, epoch: u64, names: &[&str]) {
@@ -127,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_full_map_refuses_the_oldest_readers_rather_than_forget_a_conflict() {
-        let mut certifier = Certifier::new(Epoch(0), KEY_OVERHEAD_BYTES + 8);
+        let mut certifier = Certifier::new(Epoch(0), KEY_BYTES + 8);
         record(&mut certifier, 1, &["a"]);
         record(&mut certifier, 2, &["b"]);
         certifier.prune(Epoch(0));

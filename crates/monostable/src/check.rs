@@ -108,7 +108,7 @@ fn recompute(bare: &Version, state: &State, layout: &Layout, node: NodeId) -> Re
     let (mut rows, mut weights) = (Rows::new(), Vec::<Weight>::new());
     evaluate(bare, state.version.graph(), node, &mut |delta| {
         let failed = |failure| StepError { node: Some(node), operator: "check".to_owned(), failure };
-        layout.encode(delta.rows(), &mut rows).map_err(failed)?;
+        layout.arrange(&delta, &mut rows).map_err(failed)?;
         weights.extend_from_slice(delta.weights());
         Ok(())
     })?;

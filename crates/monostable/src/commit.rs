@@ -24,9 +24,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use arrow_array::RecordBatch;
 use crossbeam::channel::{Receiver, SendTimeoutError, Sender, bounded};
-use monostable_query::Catalog;
-use monostable_types::{Epoch, Lsn, RowCodec, Rows, Weight};
+use monostable_query::{Catalog, ConflictKey};
+use monostable_types::{Epoch, Lsn, Weight};
 use monostable_view::{Delta, Failure, Graph, NodeId, Scope, StepError, TableId, Version, step};
 use monostable_wal::Wal;
 use parking_lot::{Condvar, Mutex};
@@ -62,14 +63,21 @@ pub(crate) struct Pending {
     pub(crate) state: Arc<State>,
     pub(crate) tickets: Vec<Arc<Ticket>>,
     /// The changes that subscribers are waiting for.
-    pub(crate) changes: Vec<(Arc<Subscriber>, Delta)>,
+    pub(crate) changes: Vec<ViewChange>,
+}
+
+/// A change that a subscriber is waiting for.
+pub(crate) struct ViewChange {
+    pub(crate) subscriber: Arc<Subscriber>,
+    pub(crate) rows: RecordBatch,
+    pub(crate) weights: Arc<[Weight]>,
 }
 
 /// What the step of a group has computed.
 struct Stepped {
     state: State,
     deltas: Vec<(TableId, Delta)>,
-    changes: Vec<(Arc<Subscriber>, Delta)>,
+    changes: Vec<ViewChange>,
 }
 
 /// What only the leader touches.
@@ -239,14 +247,17 @@ impl Pipeline {
     /// Refuses what cannot commit, and splits the rest into one group without conflicts and those that come after it.
     fn certify(&self, head: &Head, tickets: Vec<Arc<Ticket>>) -> (Vec<Arc<Ticket>>, Vec<Arc<Ticket>>) {
         let (mut group, mut deferred) = (Vec::new(), Vec::new());
-        let mut keys: HashSet<&[u8]> = HashSet::new();
+        let mut keys: HashSet<ConflictKey> = HashSet::new();
+        let alone = tickets.len() == 1;
         for ticket in &tickets {
             if let Err(refusal) = self.certify_one(head, &ticket.request) {
                 ticket.finish(Err(refusal));
-            } else if ticket.request.keys.iter().any(|key| keys.contains(key.as_slice())) {
+            } else if alone {
+                group.push(Arc::clone(ticket));
+            } else if ticket.request.keys.iter().any(|key| keys.contains(key)) {
                 deferred.push(Arc::clone(ticket));
             } else {
-                keys.extend(ticket.request.keys.iter().map(Vec::as_slice));
+                keys.extend(&ticket.request.keys);
                 group.push(Arc::clone(ticket));
             }
         }
@@ -298,11 +309,13 @@ impl Pipeline {
         self.meters.step_nanos.fetch_add(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let graph = head.state.version.graph();
         let step = step.map_err(|error| step_refused(&head.state.catalog, graph, error))?;
-        let change_of = |subscriber: Arc<Subscriber>| {
-            let change = step.changes.iter().find(|(node, _)| *node == subscriber.node())?;
-            Some((subscriber, change.1.clone()))
-        };
-        let changes = subscribers.into_iter().filter_map(change_of).collect();
+        let mut changes = Vec::new();
+        for subscriber in subscribers {
+            if let Some((_, change)) = step.changes.iter().find(|(node, _)| *node == subscriber.node()) {
+                let (rows, weights) = (change.columns()?.clone(), Arc::clone(change.weights()));
+                changes.push(ViewChange { subscriber, rows, weights });
+            }
+        }
         let state = State { version: step.version, catalog: Arc::clone(&head.state.catalog) };
         Ok(Stepped { state, deltas, changes })
     }
@@ -322,7 +335,7 @@ impl Pipeline {
         };
         let state = Arc::new(State { version: state.version.at(epoch, end), catalog: state.catalog });
         head.state = Arc::clone(&state);
-        head.certifier.record(state.epoch(), group.iter().flat_map(|ticket| ticket.request.keys.iter().cloned()));
+        head.certifier.record(state.epoch(), group.iter().flat_map(|ticket| ticket.request.keys.iter().copied()));
         if !head.feeds.is_empty() {
             let group = GroupChanges { epoch, end, deltas };
             head.feeds.retain(|feed| feed.push(&group));
@@ -410,8 +423,8 @@ fn encode_record(catalog: &Catalog, epoch: Epoch, commits: usize, deltas: &[(Tab
     let mut writer = RecordWriter::new(epoch.0, u32::try_from(commits).unwrap_or(u32::MAX));
     for (id, delta) in deltas {
         let Some(table) = catalog.table(*id) else { continue };
-        let mut rows = Rows::with_capacity(delta.len(), 0);
-        RowCodec::new(&table.schema.types()).encode_columns(delta.rows().columns(), &mut rows)?;
+        debug_assert_eq!(delta.row().types(), table.schema.types());
+        let rows = delta.rows()?;
         let weights = delta.weights();
         let live = || (0..rows.len()).filter(|&index| weights[index] != Weight::ZERO);
         let count = u32::try_from(live().count()).map_err(|_| Error::TooLarge {

@@ -26,6 +26,7 @@ use crate::snapshot::Snapshot;
 use crate::split::statements;
 use crate::statement::{Effect, refuse_change, single};
 use crate::stats::OpenReport;
+use crate::table::Table;
 use crate::transaction::Transaction;
 use crate::view::View;
 
@@ -128,6 +129,11 @@ impl Database {
     /// A session, which runs statements as a shell sends them, BEGIN and COMMIT among them.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
+    }
+
+    /// A prepared handle on a table, for writes of single rows without SQL.
+    pub fn table(&self, name: &str) -> Result<Table> {
+        Table::new(&self.published(), name)
     }
 
     /// A prepared handle on a materialized view.

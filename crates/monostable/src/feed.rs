@@ -4,8 +4,7 @@
 //! then once more under the commit lock. The buffer is bounded: when a build falls behind by more than the bound, the feed
 //! closes itself, commits go on undisturbed, and the build gives up.
 
-use arrow_array::{Array as _, ArrayRef};
-use monostable_types::{Epoch, Lsn};
+use monostable_types::{Epoch, Lsn, Rows};
 use monostable_view::{Delta, TableId};
 use parking_lot::Mutex;
 
@@ -75,9 +74,8 @@ impl Feed {
     }
 }
 
-/// About how much memory a delta takes. Of a buffer that it shares with others, only its own part counts.
+/// About how much memory a delta takes: its encoded rows, and a weight and an offset for each.
 pub(crate) fn delta_bytes(delta: &Delta) -> usize {
-    let column = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
-    let columns = delta.rows().columns().iter().map(column).fold(0, usize::saturating_add);
-    columns.saturating_add(delta.len() * size_of::<i64>())
+    let rows = delta.rows().map_or(usize::MAX, Rows::byte_len);
+    rows.saturating_add(delta.len() * (size_of::<i64>() + size_of::<usize>()))
 }

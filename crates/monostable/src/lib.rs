@@ -69,6 +69,7 @@ mod split;
 mod statement;
 mod stats;
 mod subscription;
+mod table;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -87,6 +88,7 @@ pub use session::{Outcome, Session};
 pub use snapshot::Snapshot;
 pub use stats::{ArrangementStats, CheckpointStats, LogStats, OpenReport, RelationStats, Stats};
 pub use subscription::{Change, Subscription};
+pub use table::Table;
 pub use transaction::Transaction;
 pub use value::FromValue;
 pub use view::{View, ViewRows};

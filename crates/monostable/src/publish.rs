@@ -39,7 +39,7 @@ impl Pipeline {
         let replaced = published.last().map(|group| self.published.swap(Arc::clone(&group.state)));
         // Under the lock, because subscribers must hear of epochs in their order.
         for Pending { state, changes, .. } in &published {
-            changes.iter().for_each(|(subscriber, delta)| subscriber.deliver(state.epoch(), delta));
+            changes.iter().for_each(|change| change.subscriber.deliver(state.epoch(), &change.rows, &change.weights));
         }
         self.lane_free.notify_all();
         drop(pending);

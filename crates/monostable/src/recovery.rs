@@ -13,13 +13,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use monostable_query::catalog::restore as restore_catalog;
 use monostable_query::{Catalog, Planner};
-use monostable_types::{Lsn, RowCodec, Schema, Weight};
+use monostable_types::{Lsn, Rows, Weight};
 use monostable_vfs::{Lock, OsStorage, Storage};
 use monostable_view::{
-    Build, Delta, Graph, Identity, NodeId, Recovered, Scope, Store, StoreOptions, TableId, Version, step,
+    Build, Delta, Graph, Identity, NodeId, Recovered, RowType, Scope, Store, StoreOptions, TableId, Version, step,
 };
 use monostable_wal::{Wal, WalOptions};
 use parking_lot::Mutex;
@@ -153,7 +152,7 @@ fn replay(wal: &Wal, from: Lsn, state: &mut State, report: &mut OpenReport) -> R
                 let found = record.epoch;
                 return Err(at_group(group.start, format!("it is epoch {found}, and epoch {expected} comes next")));
             }
-            let deltas = deltas(&record.sections, &state.catalog)?;
+            let deltas = deltas(&record.sections, state.version.graph())?;
             let stepped = step(&state.version, &deltas, Scope::All, &[])?;
             state.version = stepped.version.at(expected, Lsn(group.end.0));
         }
@@ -168,23 +167,27 @@ fn at_group(start: monostable_wal::Lsn, what: impl std::fmt::Display) -> Error {
 }
 
 /// The changes of a record, without those of tables that have been dropped since.
-fn deltas(sections: &[Section<'_>], catalog: &Catalog) -> Result<Vec<(TableId, Delta)>> {
+fn deltas(sections: &[Section<'_>], graph: &Graph) -> Result<Vec<(TableId, Delta)>> {
     let mut deltas = Vec::with_capacity(sections.len());
     for section in sections {
         let id = TableId(section.table);
-        if let Some(table) = catalog.table(id) {
-            deltas.push((id, decode(&table.schema, section)?));
+        if let Some(source) = graph.source(id).and_then(|source| graph.node(source)) {
+            deltas.push((id, decode(source.row(), section)?));
         }
     }
     Ok(deltas)
 }
 
-fn decode(schema: &Schema, section: &Section<'_>) -> Result<Delta> {
-    let rows = section.rows.iter().map(|(row, _)| *row);
-    let columns: Vec<ArrayRef> = RowCodec::new(&schema.types()).decode_columns(rows)?;
-    let options = RecordBatchOptions::new().with_row_count(Some(section.rows.len()));
-    let batch = RecordBatch::try_new_with_options(schema.arrow(), columns, &options);
-    let batch = batch.map_err(|error| Error::Recovery(format!("a logged row does not fit its table: {error}")))?;
+/// The rows of a section, which are encoded as those of a delta are.
+fn decode(row: &Arc<RowType>, section: &Section<'_>) -> Result<Delta> {
+    let bytes = section.rows.iter().map(|(row, _)| row.len()).sum();
+    let mut rows = Rows::with_capacity(section.rows.len(), bytes);
+    let mut boundaries = Vec::new();
+    for (encoded, _) in &section.rows {
+        let checked = row.codec().boundaries(encoded, &mut boundaries);
+        checked.map_err(|error| Error::Recovery(format!("a logged row does not fit its table: {error}")))?;
+        rows.push(encoded);
+    }
     let weights: Vec<Weight> = section.rows.iter().map(|(_, weight)| Weight(*weight)).collect();
-    Ok(Delta::new(batch, weights))
+    Ok(Delta::encoded(row, rows, weights))
 }

@@ -13,9 +13,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use monostable_query::catalog::ViewDef;
-use monostable_types::Epoch;
-use monostable_view::{Delta, NodeId};
+use monostable_types::{Epoch, Weight};
+use monostable_view::NodeId;
 use parking_lot::{Condvar, Mutex};
 
 use crate::commit::State;
@@ -74,16 +75,15 @@ impl Subscriber {
     }
 
     /// Hands over the changes of an epoch that has just been published.
-    pub(crate) fn deliver(&self, epoch: Epoch, delta: &Delta) {
+    pub(crate) fn deliver(&self, epoch: Epoch, rows: &RecordBatch, weights: &[Weight]) {
         let mut buffer = self.buffer.lock();
         if buffer.end.is_some() {
             return;
         }
-        if buffer.changes.len() + delta.len() > self.rows_max {
+        if buffer.changes.len() + weights.len() > self.rows_max {
             *buffer = Buffer { changes: VecDeque::new(), end: Some(End::Lagged) };
         } else {
-            let rows = Rows::new(self.view.schema.clone(), vec![delta.rows().clone()]);
-            let weights = delta.weights().iter();
+            let rows = Rows::new(self.view.schema.clone(), vec![rows.clone()]);
             buffer.changes.extend(rows.iter().zip(weights).map(|(row, weight)| Change {
                 epoch,
                 row,

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use monostable_query::Catalog;
+use monostable_query::{Catalog, ConflictKey};
 use monostable_types::Epoch;
 use monostable_view::{Delta, TableId};
 use parking_lot::{Condvar, Mutex};
@@ -24,7 +24,7 @@ pub(crate) struct Request {
     /// Its changes, in the order of its statements. Not empty.
     pub(crate) writes: Vec<(TableId, Delta)>,
     /// The keys it wrote, for certification.
-    pub(crate) keys: Vec<Vec<u8>>,
+    pub(crate) keys: Vec<ConflictKey>,
     /// About how many bytes the changes take.
     pub(crate) bytes: usize,
 }

@@ -15,16 +15,17 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use monostable_query::{CopyEndpoint, CopyPlan, DmlOutcome, DmlPlan, Limits, Prepared};
 use monostable_types::{Epoch, Value};
-use monostable_view::{Delta, TableId};
+use monostable_view::TableId;
 
 use crate::copy::{Sink, Source};
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::feed::delta_bytes;
-use crate::overlay::Workspace;
+use crate::key::Key;
+use crate::overlay::{Workspace, Written};
 use crate::row::Rows;
 use crate::split::statements;
 use crate::statement::{Effect, refuse_change, single};
+use crate::table::Table;
 use crate::ticket::Request;
 
 /// An open transaction.
@@ -32,8 +33,6 @@ pub struct Transaction {
     db: Database,
     registered: Registered,
     workspace: Workspace,
-    keys: Vec<Vec<u8>>,
-    bytes: usize,
 }
 
 /// The registration of the epoch that an open transaction reads.
@@ -53,7 +52,7 @@ impl Transaction {
         db.pipeline().check_open()?;
         let base = db.pipeline().acquire();
         let registered = Registered { db: db.clone(), epoch: base.epoch() };
-        Ok(Transaction { db, registered, workspace: Workspace::new(base), keys: Vec::new(), bytes: 0 })
+        Ok(Transaction { db, registered, workspace: Workspace::new(base) })
     }
 
     /// The epoch that it reads.
@@ -86,12 +85,12 @@ impl Transaction {
     /// Makes the writes durable and visible, all at once, and returns the epoch that shows them. A transaction that wrote
     /// nothing always succeeds.
     pub fn commit(self) -> Result<Epoch> {
-        let Transaction { db, registered, workspace, keys, bytes } = self;
+        let Transaction { db, registered, workspace } = self;
         if workspace.is_unwritten() {
             return Ok(registered.epoch);
         }
         let catalog = Arc::clone(&workspace.base().catalog);
-        let writes = workspace.into_writes();
+        let Written { writes, keys, bytes } = workspace.into_written();
         db.pipeline().commit(Request { snapshot: registered.epoch, catalog, writes, keys, bytes })
     }
 
@@ -153,7 +152,7 @@ impl Transaction {
         let version = self.workspace.version(plan.relations())?;
         let outcome = plan.read(version, source, Limits::default())?;
         let affected = outcome.affected;
-        self.add(table, outcome.delta, outcome.conflict_keys)?;
+        self.add(table, outcome)?;
         Ok(Effect::of_change("COPY", affected, None))
     }
 
@@ -163,21 +162,46 @@ impl Transaction {
     }
 
     fn change(&mut self, plan: &DmlPlan, params: &[Value]) -> Result<Effect> {
+        if let Some(point) = plan.point() {
+            let (writes, version) = self.workspace.points(point.table())?;
+            let affected = point.execute(writes, version, params)?;
+            return Ok(Effect::of_change(plan.verb(), affected, None));
+        }
         let version = self.workspace.version(plan.relations())?;
-        let DmlOutcome { delta, conflict_keys, affected, returning } = plan.execute(version, params)?;
-        self.add(plan.table(), delta, conflict_keys)?;
+        let mut outcome = plan.execute(version, params)?;
+        let (affected, returning) = (outcome.affected, outcome.returning.take());
+        self.add(plan.table(), outcome)?;
         Ok(Effect::of_change(plan.verb(), affected, returning))
     }
 
     /// Adds the change that a statement made, if it made one.
-    fn add(&mut self, table: TableId, delta: Delta, keys: Vec<Vec<u8>>) -> Result<()> {
-        if !delta.is_empty() {
-            let bytes = delta_bytes(&delta);
-            self.workspace.write(table, delta)?;
-            self.bytes += bytes;
-            self.keys.extend(keys);
-        }
-        Ok(())
+    fn add(&mut self, table: TableId, outcome: DmlOutcome) -> Result<()> {
+        if outcome.delta.is_empty() { Ok(()) } else { self.workspace.write(table, outcome) }
+    }
+}
+
+/// Writes through a [`Table`] handle: one row at a time, without SQL.
+impl Transaction {
+    /// Adds a row: one value for each column, in their order, cast as in an assignment. A row that has its key already is
+    /// SQLSTATE 23505.
+    pub fn insert(&mut self, table: &Table, row: &[Value]) -> Result<()> {
+        let prepared = table.prepared(self.workspace.base())?;
+        let (writes, version) = self.workspace.points(&prepared)?;
+        Ok(writes.insert(version, row)?)
+    }
+
+    /// Adds a row, in the place of the one that has its primary key, if there is one. Answers whether there was.
+    pub fn upsert(&mut self, table: &Table, row: &[Value]) -> Result<bool> {
+        let prepared = table.prepared(self.workspace.base())?;
+        let (writes, version) = self.workspace.points(&prepared)?;
+        Ok(writes.upsert(version, row)?)
+    }
+
+    /// Takes away the row with this primary key. Answers whether there was one.
+    pub fn delete(&mut self, table: &Table, key: impl Key) -> Result<bool> {
+        let prepared = table.prepared(self.workspace.base())?;
+        let (writes, version) = self.workspace.points(&prepared)?;
+        Ok(writes.delete(version, &key.values())?)
     }
 }
 
@@ -187,6 +211,9 @@ fn refused(message: &str) -> Error {
 
 impl std::fmt::Debug for Transaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transaction").field("epoch", &self.epoch()).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Transaction")
+            .field("epoch", &self.epoch())
+            .field("bytes", &self.workspace.bytes())
+            .finish_non_exhaustive()
     }
 }

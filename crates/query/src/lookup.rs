@@ -140,6 +140,19 @@ impl Lookup {
         self.layout.order()
     }
 
+    /// The one value of each column of the whole key of the unique arrangement `node`, if that is what is looked up.
+    pub(crate) fn point_key(&self, node: NodeId) -> Option<Vec<Operand>> {
+        let whole = self.unique && self.equal.len() == self.layout.key().len();
+        if self.node != node || !whole || self.lower.is_some() || self.upper.is_some() {
+            return None;
+        }
+        let single = |operands: &Vec<Operand>| match operands.as_slice() {
+            [operand] => Some(operand.clone()),
+            _ => None,
+        };
+        self.equal.iter().map(single).collect()
+    }
+
     /// Whether the lookup reads less than the whole arrangement.
     pub(crate) fn is_selective(&self) -> bool {
         !self.equal.is_empty() || self.lower.is_some() || self.upper.is_some()

@@ -16,6 +16,7 @@ pub mod codec;
 mod data_type;
 mod epoch;
 mod error;
+mod interner;
 #[cfg(test)]
 mod samples;
 mod schema;
@@ -23,10 +24,11 @@ mod value;
 mod weight;
 
 pub use civil::Civil;
-pub use codec::{CodecError, Order, RowCodec, Rows, prefix_successor};
+pub use codec::{CodecError, Number, Order, Picker, RowCodec, Rows, is_null_piece, number, prefix_successor};
 pub use data_type::{DataType, NUMERIC_PRECISION_MAX};
 pub use epoch::{Epoch, Lsn};
 pub use error::{Error, Result};
+pub use interner::Interner;
 pub use schema::{Column, Schema};
 pub use value::{Value, values_to_array};
 pub use weight::{Weight, WeightOverflow};

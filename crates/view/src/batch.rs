@@ -22,6 +22,10 @@ use crate::hash::entry_hash;
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 /// The most bytes of entries that one batch can hold.
 pub const BATCH_BYTES_MAX: usize = u32::MAX as usize;
+/// So many rows with equal prefixes are sorted by comparing them whole.
+const TIES_COMPARED: usize = 8;
+/// So often ties are sorted by their next bytes, before they are compared whole too.
+const TIES_DEPTH: usize = 64;
 
 /// Where the entries lie in the arena.
 #[derive(Debug)]
@@ -50,20 +54,16 @@ impl Batch {
     /// `weights` has one weight per row.
     pub fn from_unsorted(rows: &Rows, weights: &[Weight]) -> Result<Batch> {
         assert_eq!(rows.len(), weights.len(), "one weight per row");
-        let mut order: Vec<(u64, u32)> = Vec::with_capacity(rows.len());
-        for index in 0..rows.len() {
-            let short = u32::try_from(index).map_err(|_| Error::BatchTooLarge { bytes_max: BATCH_BYTES_MAX })?;
-            order.push((prefix_after(rows.row(index), 0), short));
-        }
-        let row = |index: u32| rows.row(index as usize);
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| row(a.1).cmp(row(b.1))));
+        u32::try_from(rows.len()).map_err(|_| Error::BatchTooLarge { bytes_max: BATCH_BYTES_MAX })?;
         let mut builder = BatchBuilder::with_capacity(rows.len(), rows.byte_len());
+        let order = sorted_order(rows);
         let mut at = 0;
         while at < order.len() {
-            let entry = row(order[at].1);
-            let mut sum = Weight::ZERO;
-            while at < order.len() && row(order[at].1) == entry {
-                sum = sum.add(weights[order[at].1 as usize])?;
+            let entry = rows.row(order[at] as usize);
+            let mut sum = weights[order[at] as usize];
+            at += 1;
+            while at < order.len() && rows.row(order[at] as usize) == entry {
+                sum = sum.add(weights[order[at] as usize])?;
                 at += 1;
             }
             if sum != Weight::ZERO {
@@ -201,6 +201,62 @@ pub(crate) fn prefix_after(entry: &[u8], skip: usize) -> u64 {
 /// How many leading bytes `a` and `b` share.
 pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+/// The numbers of rows in ascending order of the rows, of which there are at most 2^32.
+///
+/// Rows are sorted by the eight bytes behind those that all of them share; rows that agree in these too are sorted again by
+/// what follows, so that bytes are compared in registers and no byte is compared twice. Rows that come sorted are only read.
+pub(crate) fn sorted_order(rows: &Rows) -> Vec<u32> {
+    let mut order: Vec<(u64, u32)> = (0..rows.len() as u32).map(|index| (0, index)).collect();
+    sort_behind(rows, 0, &mut order, TIES_DEPTH);
+    order.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Sorts rows that agree in their first `known` bytes.
+fn sort_behind(rows: &Rows, known: usize, order: &mut [(u64, u32)], depth: usize) {
+    let Some((_, first)) = order.first() else { return };
+    let first = rows.row(*first as usize);
+    let tail = &first[known..];
+    let mut shared = tail.len();
+    for (_, index) in order.iter() {
+        let other = &rows.row(*index as usize)[known..];
+        if other.get(..shared) != Some(&tail[..shared]) {
+            shared = shared_len(&tail[..shared], other);
+        }
+    }
+    let skip = known + shared;
+    let mut sorted = true;
+    let mut last = 0;
+    for (prefix, index) in order.iter_mut() {
+        *prefix = prefix_after(rows.row(*index as usize), skip);
+        sorted &= last <= *prefix;
+        last = *prefix;
+    }
+    if !sorted {
+        order.sort_unstable();
+    }
+    let mut at = 0;
+    while at < order.len() {
+        let end = at + gallop(order.len() - at, |step| order[at + step].0 == order[at].0);
+        if end - at > 1 {
+            sort_ties(rows, skip, &mut order[at..end], depth);
+        }
+        at = end;
+    }
+}
+
+/// Sorts rows that agree in their first `skip` bytes and in the prefix behind them.
+fn sort_ties(rows: &Rows, skip: usize, order: &mut [(u64, u32)], depth: usize) {
+    let row = |index: u32| rows.row(index as usize);
+    let known = skip + 8;
+    // A prefix is filled up with zeros: rows that end within it do not agree in eight bytes, whatever it says.
+    let complete = order.iter().all(|(_, index)| row(*index).len() > known);
+    if complete && order.len() > TIES_COMPARED && depth > 0 {
+        sort_behind(rows, known, order, depth - 1);
+    } else {
+        order.sort_unstable_by(|a, b| row(a.1).cmp(row(b.1)).then(a.1.cmp(&b.1)));
+    }
 }
 
 /// Builds a batch from entries that come in strictly ascending order.

@@ -143,11 +143,12 @@ impl GraphBuilder {
         if filter.is_none() && project.is_none() {
             return Ok(input);
         }
+        let columns = input_row.len();
         let row = match &project {
             None => input_row,
             Some(project) => RowType::new(&project.iter().map(|expression| expression.data_type()).collect::<Vec<_>>()),
         };
-        Ok(self.inner.intern(Operator::Map(Map { filter, project }), vec![input], row))
+        Ok(self.inner.intern(Operator::Map(Map::new(filter, project, columns)), vec![input], row))
     }
 
     /// The given columns of the input, in the given order.
@@ -200,7 +201,7 @@ impl GraphBuilder {
         // An arrangement of an arrangement holds the same rows: read the original input.
         let node = self.node(input)?;
         let input = if node.layout().is_some() { node.inputs[0] } else { input };
-        Ok(self.inner.intern(Operator::Arrange(Layout::ordered(Arc::clone(&row), key)), vec![input], row))
+        Ok(self.inner.intern(Operator::Arrange(Layout::new(Arc::clone(&row), key)), vec![input], row))
     }
 
     /// The rows at the positions from `offset` on, at most `limit` of them, in the order of an arrangement: its key with its

@@ -1,12 +1,16 @@
-//! `Delta`: a change to a Z-set, as columns.
+//! `Delta`: a change to a Z-set, as encoded rows or as columns.
 //!
-//! An Arrow record batch and one weight per row. A delta need not be consolidated: equal rows may occur more than once and
+//! Rows of one type and one weight per row. A delta need not be consolidated: equal rows may occur more than once and
 //! may cancel each other; two deltas are *equivalent* if they consolidate to the same rows. Operators may not depend on
 //! the order of rows, nor on more than equivalence.
 //!
-//! It is immutable and cheap to clone: columns and weights are behind `Arc`s.
+//! Two forms of the same rows: encoded in logical column order, which is what arrangements, joins and aggregates work on,
+//! and Arrow columns, which is what expressions work on. A delta is made with one of them; the other is made when it is
+//! first asked for, and kept.
+//!
+//! It is immutable and cheap to clone: rows and weights are behind `Arc`s.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::concat::concat_batches;
@@ -15,35 +19,55 @@ use monostable_types::{DataType, Rows, Value, Weight, values_to_array};
 
 use crate::batch::Batch;
 use crate::failure::Failure;
-use crate::layout::{Layout, RowType};
+use crate::layout::RowType;
 
 /// A change to a Z-set: rows and one weight per row.
 #[derive(Clone, Debug)]
 pub struct Delta {
-    rows: RecordBatch,
+    forms: Arc<Forms>,
     weights: Arc<[Weight]>,
 }
 
+/// The rows of a delta. At least one of the forms is there.
+#[derive(Debug)]
+struct Forms {
+    row: Arc<RowType>,
+    columns: OnceLock<RecordBatch>,
+    encoded: OnceLock<Rows>,
+}
+
 impl Delta {
-    /// Rows with their weights, one per row.
+    /// Rows of type `row` with their weights, one per row.
     ///
     /// # Panics
     /// If there is not exactly one weight per row.
-    pub fn new(rows: RecordBatch, weights: impl Into<Arc<[Weight]>>) -> Delta {
+    pub fn new(row: &Arc<RowType>, columns: RecordBatch, weights: impl Into<Arc<[Weight]>>) -> Delta {
         let weights = weights.into();
-        assert_eq!(rows.num_rows(), weights.len(), "one weight per row");
-        Delta { rows, weights }
+        assert_eq!(columns.num_rows(), weights.len(), "one weight per row");
+        let forms = Forms { row: Arc::clone(row), columns: columns.into(), encoded: OnceLock::new() };
+        Delta { forms: Arc::new(forms), weights }
+    }
+
+    /// Rows of type `row`, encoded by its codec, with their weights, one per row.
+    ///
+    /// # Panics
+    /// If there is not exactly one weight per row.
+    pub fn encoded(row: &Arc<RowType>, rows: Rows, weights: impl Into<Arc<[Weight]>>) -> Delta {
+        let weights = weights.into();
+        assert_eq!(rows.len(), weights.len(), "one weight per row");
+        let forms = Forms { row: Arc::clone(row), columns: OnceLock::new(), encoded: rows.into() };
+        Delta { forms: Arc::new(forms), weights }
     }
 
     /// Every row with weight 1.
-    pub fn inserts(rows: RecordBatch) -> Delta {
-        let weights = vec![Weight::ONE; rows.num_rows()];
-        Delta::new(rows, weights)
+    pub fn inserts(row: &Arc<RowType>, columns: RecordBatch) -> Delta {
+        let weights = vec![Weight::ONE; columns.num_rows()];
+        Delta::new(row, columns, weights)
     }
 
     /// No rows of the given type.
-    pub(crate) fn empty(row: &RowType) -> Delta {
-        Delta { rows: RecordBatch::new_empty(Arc::clone(row.arrow())), weights: Arc::from([]) }
+    pub(crate) fn empty(row: &Arc<RowType>) -> Delta {
+        Delta::encoded(row, Rows::default(), [])
     }
 
     /// A delta from single values: each row has one value per type.
@@ -56,12 +80,51 @@ impl Delta {
         }
         let weights: Vec<Weight> = rows.iter().map(|&(_, weight)| Weight(weight)).collect();
         let found = |error: arrow_schema::ArrowError| monostable_types::Error::UnsupportedArrowType(error.to_string());
-        Ok(Delta::new(row.batch(columns, rows.len()).map_err(found)?, weights))
+        let columns = row.batch(columns, rows.len()).map_err(found)?;
+        Ok(Delta::new(&row, columns, weights))
     }
 
-    /// The rows.
-    pub fn rows(&self) -> &RecordBatch {
-        &self.rows
+    /// The type of the rows.
+    pub fn row(&self) -> &Arc<RowType> {
+        &self.forms.row
+    }
+
+    /// The rows as columns.
+    pub fn columns(&self) -> Result<&RecordBatch, Failure> {
+        let Forms { row, columns, encoded } = &*self.forms;
+        if let Some(columns) = columns.get() {
+            return Ok(columns);
+        }
+        let rows = encoded.get().ok_or_else(|| Failure::inconsistent("a delta without rows"))?;
+        let decoded = if row.is_empty() { Vec::new() } else { row.codec().decode_columns(rows.iter())? };
+        let decoded = row.batch(decoded, self.weights.len())?;
+        Ok(columns.get_or_init(|| decoded))
+    }
+
+    /// The rows, encoded by the codec of their type.
+    pub fn rows(&self) -> Result<&Rows, Failure> {
+        let Forms { row, columns, encoded } = &*self.forms;
+        if let Some(rows) = encoded.get() {
+            return Ok(rows);
+        }
+        let batch = columns.get().ok_or_else(|| Failure::inconsistent("a delta without rows"))?;
+        let mut rows = Rows::default();
+        if row.is_empty() {
+            (0..self.weights.len()).for_each(|_| rows.push(b""));
+        } else {
+            row.codec().encode_columns(batch.columns(), &mut rows)?;
+        }
+        Ok(encoded.get_or_init(|| rows))
+    }
+
+    /// The rows in encoded form, if they are in it already.
+    pub(crate) fn encoded_rows(&self) -> Option<&Rows> {
+        self.forms.encoded.get()
+    }
+
+    /// The rows as columns, if they are in that form already.
+    pub fn decoded_columns(&self) -> Option<&RecordBatch> {
+        self.forms.columns.get()
     }
 
     /// The weights, one per row.
@@ -82,48 +145,53 @@ impl Delta {
     /// The change that undoes this one.
     pub fn negate(&self) -> Result<Delta, Failure> {
         let weights: Result<Vec<Weight>, _> = self.weights.iter().map(|weight| weight.neg()).collect();
-        Ok(Delta { rows: self.rows.clone(), weights: weights?.into() })
+        Ok(Delta { forms: Arc::clone(&self.forms), weights: weights?.into() })
     }
 
-    /// All rows of all deltas, which have one schema. `None` if there are no deltas.
+    /// All rows of all deltas, which have one type. `None` if there are no deltas.
     pub fn concat(deltas: &[Delta]) -> Result<Option<Delta>, Failure> {
         let Some(first) = deltas.first() else { return Ok(None) };
         if deltas.len() == 1 {
             return Ok(Some(first.clone()));
         }
+        let row = first.row();
         let weights: Vec<Weight> = deltas.iter().flat_map(|delta| delta.weights.iter().copied()).collect();
-        let rows = if first.rows.num_columns() == 0 {
-            RowType::new(&[]).batch(Vec::new(), weights.len())?
-        } else {
-            concat_batches(&first.rows.schema(), deltas.iter().map(|delta| &delta.rows))?
-        };
-        Ok(Some(Delta::new(rows, weights)))
+        if !row.is_empty() && deltas.iter().all(|delta| delta.encoded_rows().is_none()) {
+            let batches: Result<Vec<&RecordBatch>, Failure> = deltas.iter().map(Delta::columns).collect();
+            return Ok(Some(Delta::new(row, concat_batches(row.arrow(), batches?)?, weights)));
+        }
+        let mut rows = Rows::default();
+        for delta in deltas {
+            rows.extend(delta.rows()?);
+        }
+        Ok(Some(Delta::encoded(row, rows, weights)))
     }
 
     /// The equivalent delta in which each row occurs once, with a non-zero weight, in the order of its encoding.
     pub fn consolidate(&self) -> Result<Delta, Failure> {
-        let types: Result<Vec<DataType>, _> =
-            self.rows.schema().fields().iter().map(|field| DataType::from_arrow(field.data_type())).collect();
-        let layout = Layout::new(RowType::new(&types?), &[]);
-        let mut entries = Rows::default();
-        layout.encode(&self.rows, &mut entries)?;
-        let batch = Batch::from_unsorted(&entries, &self.weights)?;
-        let weights: Vec<Weight> = batch.iter().map(|(_, weight)| weight).collect();
-        let rows = layout.decode((0..batch.len()).map(|index| batch.get(index).0))?;
-        Ok(Delta::new(rows, weights))
+        let batch = Batch::from_unsorted(self.rows()?, &self.weights)?;
+        let mut rows = Rows::with_capacity(batch.len(), batch.entry_bytes());
+        let mut weights = Vec::with_capacity(batch.len());
+        for (entry, weight) in batch.iter() {
+            rows.push(entry);
+            weights.push(weight);
+        }
+        Ok(Delta::encoded(self.row(), rows, weights))
     }
 
     /// The rows for which `keep` is true.
     pub(crate) fn filter(&self, keep: &BooleanArray) -> Result<Delta, Failure> {
-        let rows = filter_record_batch(&self.rows, keep)?;
+        let rows = filter_record_batch(self.columns()?, keep)?;
         let kept = self.weights.iter().zip(keep.iter()).filter(|(_, keep)| *keep == Some(true));
         let weights: Vec<Weight> = kept.map(|(weight, _)| *weight).collect();
-        Ok(Delta::new(rows, weights))
+        Ok(Delta::new(self.row(), rows, weights))
     }
 
-    /// The same columns under the names of `row`, if their types are the same.
-    pub(crate) fn retyped(&self, row: &RowType) -> Result<Delta, Failure> {
-        let rows = row.batch(self.rows.columns().to_vec(), self.len())?;
-        Ok(Delta { rows, weights: Arc::clone(&self.weights) })
+    /// Whether the rows are of type `row`.
+    pub(crate) fn check_type(&self, row: &RowType) -> Result<(), Failure> {
+        if **self.row() == *row {
+            return Ok(());
+        }
+        Err(Failure::inconsistent("the columns of a change have other types than its table"))
     }
 }

@@ -9,6 +9,7 @@
 //! was persisted under an identity is trusted after a restart, so an expression that changes its meaning must change its
 //! identity.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use arrow_buffer::BooleanBuffer;
 use monostable_types::{DataType, RowCodec, Value, values_to_array};
 
 use crate::identity;
+use crate::predicate::Conjunct;
 
 /// The value of an expression is undefined for some row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +44,17 @@ pub trait Expression: Send + Sync + fmt::Debug {
 
     /// The input column that this expression merely repeats, if it does.
     fn as_column(&self) -> Option<usize> {
+        None
+    }
+
+    /// The value that this expression is for every row, if it is a constant.
+    fn as_literal(&self) -> Option<&Value> {
+        None
+    }
+
+    /// The condition as a conjunction of tests on encoded rows, if it is one: it is true exactly for the rows that pass them
+    /// all. `None` has it evaluated.
+    fn conjuncts(&self) -> Option<Vec<Conjunct>> {
         None
     }
 }
@@ -84,6 +97,11 @@ impl Expression for Column {
     fn as_column(&self) -> Option<usize> {
         Some(self.index)
     }
+
+    fn conjuncts(&self) -> Option<Vec<Conjunct>> {
+        let is_true = Conjunct::compare(self.index, self.data_type, Comparison::Equal, &Value::Boolean(true));
+        is_true.map(|test| vec![test])
+    }
 }
 
 /// A constant.
@@ -122,6 +140,10 @@ impl Expression for Literal {
         identity::put_bytes(out, b"literal");
         identity::put_type(out, self.data_type);
         identity::put_bytes(out, &encoded);
+    }
+
+    fn as_literal(&self) -> Option<&Value> {
+        Some(&self.value)
     }
 }
 
@@ -193,6 +215,32 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
+impl Comparison {
+    /// Whether two values in this order compare so.
+    pub(crate) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Comparison::Equal => order.is_eq(),
+            Comparison::NotEqual => order.is_ne(),
+            Comparison::Less => order.is_lt(),
+            Comparison::LessOrEqual => order.is_le(),
+            Comparison::Greater => order.is_gt(),
+            Comparison::GreaterOrEqual => order.is_ge(),
+        }
+    }
+
+    /// The comparison with its sides exchanged.
+    #[must_use]
+    pub fn mirrored(self) -> Comparison {
+        match self {
+            Comparison::Equal | Comparison::NotEqual => self,
+            Comparison::Less => Comparison::Greater,
+            Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+            Comparison::Greater => Comparison::Less,
+            Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+        }
+    }
+}
+
 /// A comparison of two values of one type, in the order of the row codec; NULL if either is NULL.
 #[derive(Debug, Clone)]
 pub struct Compare {
@@ -221,17 +269,7 @@ impl Expression for Compare {
             Ok::<_, ExpressionError>(out)
         };
         let (left_rows, right_rows) = (encode(&left)?, encode(&right)?);
-        let holds = |index: usize| {
-            let order = left_rows.row(index).cmp(right_rows.row(index));
-            match self.comparison {
-                Comparison::Equal => order.is_eq(),
-                Comparison::NotEqual => order.is_ne(),
-                Comparison::Less => order.is_lt(),
-                Comparison::LessOrEqual => order.is_le(),
-                Comparison::Greater => order.is_gt(),
-                Comparison::GreaterOrEqual => order.is_ge(),
-            }
-        };
+        let holds = |index: usize| self.comparison.holds(left_rows.row(index).cmp(right_rows.row(index)));
         let nulls = arrow_buffer::NullBuffer::union(left.logical_nulls().as_ref(), right.logical_nulls().as_ref());
         let values = BooleanBuffer::collect_bool(rows.num_rows(), holds);
         Ok(Arc::new(BooleanArray::new(values, nulls)))
@@ -246,6 +284,14 @@ impl Expression for Compare {
         identity::put_number(out, self.comparison as u64);
         self.left.identity(out);
         self.right.identity(out);
+    }
+
+    fn conjuncts(&self) -> Option<Vec<Conjunct>> {
+        let (column, value, comparison) = match (self.left.as_column(), self.right.as_literal()) {
+            (Some(column), Some(value)) => (column, value, self.comparison),
+            _ => (self.right.as_column()?, self.left.as_literal()?, self.comparison.mirrored()),
+        };
+        Some(vec![Conjunct::compare(column, self.left.data_type(), comparison, value)?])
     }
 }
 
@@ -281,6 +327,10 @@ impl Expression for IsNotNull {
         identity::put_bytes(out, b"is not null");
         self.input.identity(out);
     }
+
+    fn conjuncts(&self) -> Option<Vec<Conjunct>> {
+        Some(vec![Conjunct::NotNull { column: self.input.as_column()? }])
+    }
 }
 
 /// Whether both of two conditions are true. NULL counts as false here: this is the `AND` of filters, not SQL's.
@@ -313,6 +363,12 @@ impl Expression for And {
         identity::put_bytes(out, b"and");
         self.left.identity(out);
         self.right.identity(out);
+    }
+
+    fn conjuncts(&self) -> Option<Vec<Conjunct>> {
+        let mut all = self.left.conjuncts()?;
+        all.extend(self.right.conjuncts()?);
+        Some(all)
     }
 }
 

@@ -10,7 +10,7 @@
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 /// Hash of a whole key, as used by every hash index.
-pub(crate) fn key_hash(key: &[u8]) -> u64 {
+pub fn key_hash(key: &[u8]) -> u64 {
     XxHash3_64::oneshot(key)
 }
 

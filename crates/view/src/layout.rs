@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema as ArrowSchema, SchemaRef};
-use monostable_types::{DataType, Order, RowCodec, Rows};
+use monostable_types::{DataType, Order, Picker, RowCodec, Rows};
 
+use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::key::KeyExtent;
 
@@ -25,6 +26,7 @@ use crate::key::KeyExtent;
 pub struct RowType {
     types: Box<[DataType]>,
     arrow: SchemaRef,
+    codec: Arc<RowCodec>,
 }
 
 impl RowType {
@@ -32,7 +34,8 @@ impl RowType {
     pub fn new(types: &[DataType]) -> Arc<RowType> {
         let field = |(index, data_type): (usize, &DataType)| Field::new(index.to_string(), data_type.to_arrow(), true);
         let fields: Vec<Field> = types.iter().enumerate().map(field).collect();
-        Arc::new(RowType { types: types.into(), arrow: Arc::new(ArrowSchema::new(fields)) })
+        let codec = Arc::new(RowCodec::new(types));
+        Arc::new(RowType { types: types.into(), arrow: Arc::new(ArrowSchema::new(fields)), codec })
     }
 
     /// The types, in order.
@@ -53,6 +56,11 @@ impl RowType {
     /// The Arrow schema: columns are named by their position, and all are nullable.
     pub fn arrow(&self) -> &SchemaRef {
         &self.arrow
+    }
+
+    /// The codec of rows of this type, in logical order: the encoded form of a [`Delta`](crate::Delta).
+    pub fn codec(&self) -> &Arc<RowCodec> {
+        &self.codec
     }
 
     /// A record batch of `rows` rows of this type. The number is needed because a row may have no columns.
@@ -80,19 +88,17 @@ pub struct Layout {
     order: Arc<[usize]>,
     columns: ColumnOrder,
     position: Arc<[usize]>,
+    /// From logical rows to entries, and back.
+    to_entry: Arc<Picker>,
+    to_logical: Arc<Picker>,
     key: usize,
     codec: Arc<RowCodec>,
 }
 
 impl Layout {
-    /// Entries of rows of type `row`, with the columns `key` first, ascending. `key` names existing columns, each at most once.
-    pub(crate) fn new(row: Arc<RowType>, key: &[usize]) -> Layout {
-        let key: Vec<(usize, Order)> = key.iter().map(|&column| (column, Order::default())).collect();
-        Layout::ordered(row, &key)
-    }
-
-    /// The same, with a direction for each column of the key.
-    pub(crate) fn ordered(row: Arc<RowType>, key: &[(usize, Order)]) -> Layout {
+    /// Entries of rows of type `row`, with the columns `key` first, each in its direction. `key` names existing columns, each at
+    /// most once.
+    pub(crate) fn new(row: Arc<RowType>, key: &[(usize, Order)]) -> Layout {
         let rest = (0..row.len()).filter(|column| key.iter().all(|(named, _)| named != column));
         let rest = rest.map(|column| (column, Order::default()));
         let columns: ColumnOrder = key.iter().copied().chain(rest).collect();
@@ -103,7 +109,10 @@ impl Layout {
         }
         let typed: Vec<(DataType, Order)> =
             columns.iter().map(|&(column, order)| (row.types()[column], order)).collect();
+        let back: Vec<(usize, Order)> = position.iter().map(|&at| (at, columns[at].1)).collect();
         Layout {
+            to_entry: Arc::new(Picker::turning(&columns, row.len())),
+            to_logical: Arc::new(Picker::turning(&back, row.len())),
             row,
             order: columns.iter().map(|&(column, _)| column).collect(),
             columns,
@@ -164,6 +173,43 @@ impl Layout {
         }
         let columns: Vec<ArrayRef> = self.order.iter().map(|&column| Arc::clone(rows.column(column))).collect();
         Ok(self.codec.encode_columns(&columns, out)?)
+    }
+
+    /// Appends the entries of a delta's rows, one per row and in their order.
+    pub fn arrange(&self, delta: &Delta, out: &mut Rows) -> Result<(), Failure> {
+        match delta.encoded_rows() {
+            Some(rows) if self.to_entry.is_whole() => out.extend(rows),
+            Some(rows) => self.pick(&self.to_entry, self.row.codec(), rows.iter(), out)?,
+            // Encoding from columns in the entries' order costs no more than in the logical one.
+            None => self.encode(delta.columns()?, out)?,
+        }
+        Ok(())
+    }
+
+    /// Encoded logical rows from entries, one per entry and in their order.
+    pub(crate) fn logical<'a>(&self, entries: impl Iterator<Item = &'a [u8]>) -> Result<Rows, Failure> {
+        let mut rows = Rows::default();
+        self.pick(&self.to_logical, &self.codec, entries, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// Appends the encoded logical row of an entry to `out`. `scratch` is overwritten.
+    pub fn put_logical(&self, entry: &[u8], scratch: &mut Vec<u32>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        Ok(self.to_logical.pick(&self.codec, entry, scratch, out)?)
+    }
+
+    fn pick<'a>(
+        &self,
+        picker: &Picker,
+        codec: &RowCodec,
+        rows: impl Iterator<Item = &'a [u8]>,
+        out: &mut Rows,
+    ) -> Result<(), Failure> {
+        let mut scratch = Vec::new();
+        for row in rows {
+            out.push_with(|bytes| picker.pick(codec, row, &mut scratch, bytes))?;
+        }
+        Ok(())
     }
 
     /// Logical rows from entries, one per entry and in their order.

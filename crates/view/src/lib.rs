@@ -51,6 +51,7 @@ mod manifest;
 mod merge;
 pub mod operators;
 pub mod policy;
+mod predicate;
 mod run;
 #[cfg(test)]
 mod samples;
@@ -70,11 +71,13 @@ pub use evaluate::{Evaluation, Sink, evaluate};
 pub use expression::{Expr, Expression, ExpressionError};
 pub use failure::Failure;
 pub use graph::{Graph, Node, NodeId, TableId};
+pub use hash::key_hash;
 pub use identity::Identity;
 pub use key::KeyExtent;
 pub use layout::{Layout, RowType};
 pub use merge::{FileMerge, MemoryMerge, Progress, Replacement};
 pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator, TopK};
+pub use predicate::Conjunct;
 pub use spine::{Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
 pub use step::{Scope, Step, StepError, step};
 pub use store::{

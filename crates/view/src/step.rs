@@ -13,7 +13,9 @@
 //! Cost: O(log of the number of waiting nodes) per node reached, plus what the operators' files say. Called by the
 //! committer for every group, by recovery, by transactions for their private view of the world, and by `Build`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use monostable_types::{Rows, Weight};
@@ -24,7 +26,7 @@ use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Graph, Node, NodeId, TableId};
 use crate::layout::{ColumnOrder, Layout};
-use crate::operators::aggregate::{Contributions, Port};
+use crate::operators::aggregate::{Contributions, Extreme, Port};
 use crate::operators::join::{Probe, Shape, Side};
 use crate::operators::{Aggregate, Join, Operator, TopK, distinct};
 use crate::spine::Spine;
@@ -91,27 +93,26 @@ pub fn step(
         Scope::All => None,
         Scope::Only(nodes) => Some(graph.closure(nodes)),
     };
-    let changes = watched.iter().map(|&node| (node, Vec::new())).collect();
     let mut flow = Flow {
         graph,
         old: version,
         new: version.clone(),
         scope,
-        waiting: BTreeSet::new(),
-        encodings: BTreeMap::new(),
-        contributions: BTreeMap::new(),
-        batches: BTreeMap::new(),
+        queue: BinaryHeap::new(),
+        work: NodeMap::default(),
+        encodings: NodeMap::default(),
         chunks: 0,
-        changes,
+        changes: watched.iter().map(|&node| (node, Vec::new())).collect(),
     };
     for (table, delta) in deltas {
         let Some(node) = graph.source(*table).and_then(|id| graph.node(id)) else { continue };
         if !delta.is_empty() && flow.in_scope(node.id) {
-            let delta = delta.retyped(&node.row).map_err(|failure| StepError::at(node, failure))?;
-            flow.emit(node.id, delta)?;
+            delta.check_type(&node.row).map_err(|failure| StepError::at(node, failure))?;
+            delta.rows().map_err(|failure| StepError::at(node, failure))?;
+            flow.emit(node.id, delta.clone())?;
         }
     }
-    while let Some(id) = flow.waiting.pop_first() {
+    while let Some(Reverse(id)) = flow.queue.pop() {
         if let Some(node) = graph.node(id) {
             flow.finish(node)?;
         }
@@ -125,13 +126,41 @@ pub fn step(
     Ok(Step { version: flow.new, changes })
 }
 
+/// Ids are small and dense: they are their own hash, spread a little.
+#[derive(Clone, Copy, Default)]
+struct NodeHasher(u64);
+
+impl Hasher for NodeHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(32) ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+type NodeMap<T> = HashMap<NodeId, T, BuildHasherDefault<NodeHasher>>;
+
 /// Entries that wait for their arrangements: the changes of one node in one column order.
-#[derive(Default)]
 struct Encoding {
+    order: ColumnOrder,
     rows: Rows,
     weights: Vec<Weight>,
     /// The number of the last chunk that was added, so that two arrangements do not add it twice.
     last_chunk: u64,
+    batch: Option<Arc<Batch>>,
+}
+
+/// What has come in for a node that waits, or what has come of one that is finished.
+#[derive(Default)]
+struct Work {
+    contributions: Contributions,
+    /// The consolidated change of an arrangement that is finished.
     batch: Option<Arc<Batch>>,
 }
 
@@ -141,12 +170,12 @@ struct Flow<'a> {
     old: &'a Version,
     new: Version,
     scope: Option<BTreeSet<NodeId>>,
-    /// Nodes that have a change to finish, in topological order.
-    waiting: BTreeSet<NodeId>,
-    encodings: BTreeMap<(NodeId, ColumnOrder), Encoding>,
-    contributions: BTreeMap<NodeId, Contributions>,
-    /// The consolidated changes of arrangements that are finished.
-    batches: BTreeMap<NodeId, Arc<Batch>>,
+    /// Nodes that have a change to finish, least first, which is topological order. Each is in it once.
+    queue: BinaryHeap<Reverse<NodeId>>,
+    /// For every node that was ever put into the queue.
+    work: NodeMap<Work>,
+    /// By the node whose changes they are; one for each column order.
+    encodings: NodeMap<Vec<Encoding>>,
     chunks: u64,
     changes: BTreeMap<NodeId, Vec<Delta>>,
 }
@@ -154,6 +183,18 @@ struct Flow<'a> {
 impl<'a> Flow<'a> {
     fn in_scope(&self, id: NodeId) -> bool {
         self.scope.as_ref().is_none_or(|scope| scope.contains(&id))
+    }
+
+    /// The node has a change to finish, once everything before it is done.
+    fn wait(&mut self, id: NodeId) -> &mut Work {
+        self.work.entry(id).or_insert_with(|| {
+            self.queue.push(Reverse(id));
+            Work::default()
+        })
+    }
+
+    fn batch_of(&self, id: NodeId) -> Option<&Arc<Batch>> {
+        self.work.get(&id)?.batch.as_ref()
     }
 
     /// Hands a chunk of `from`'s output to its consumers, and what linear ones make of it to theirs.
@@ -181,9 +222,8 @@ impl<'a> Flow<'a> {
                         if graph.consumers(from)[..index].contains(&to) {
                             continue;
                         }
-                        let contributions = self.contributions.entry(to).or_default();
+                        let contributions = &mut self.wait(to).contributions;
                         aggregate.absorb(node.ports_of(from), &delta, contributions).map_err(at)?;
-                        self.waiting.insert(to);
                     }
                     // These read the batch of an arrangement, which wakes them when it is finished.
                     Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {}
@@ -195,14 +235,26 @@ impl<'a> Flow<'a> {
     }
 
     fn absorb(&mut self, from: NodeId, node: &Node, layout: &Layout, delta: &Delta) -> Result<(), Failure> {
-        let encoding = self.encodings.entry((from, Arc::clone(layout.columns()))).or_default();
-        if encoding.last_chunk != self.chunks {
-            encoding.last_chunk = self.chunks;
-            layout.encode(delta.rows(), &mut encoding.rows)?;
+        let chunk = self.chunks;
+        let encoding = self.encoding(from, layout.columns());
+        if encoding.last_chunk != chunk {
+            encoding.last_chunk = chunk;
+            layout.arrange(delta, &mut encoding.rows)?;
             encoding.weights.extend_from_slice(delta.weights());
         }
-        self.waiting.insert(node.id);
+        self.wait(node.id);
         Ok(())
+    }
+
+    fn encoding(&mut self, from: NodeId, order: &ColumnOrder) -> &mut Encoding {
+        let encodings = self.encodings.entry(from).or_default();
+        let found = encodings.iter().position(|encoding| encoding.order == *order);
+        let at = found.unwrap_or(encodings.len());
+        if found.is_none() {
+            let (order, rows, weights) = (Arc::clone(order), Rows::default(), Vec::new());
+            encodings.push(Encoding { order, rows, weights, last_chunk: 0, batch: None });
+        }
+        &mut encodings[at]
     }
 
     fn finish(&mut self, node: &'a Node) -> Result<(), StepError> {
@@ -224,35 +276,35 @@ impl<'a> Flow<'a> {
         if let Some(id) = node.arrangement {
             self.new.set_spine(id, spine);
         }
-        self.batches.insert(node.id, Arc::clone(&batch));
+        self.wait(node.id).batch = Some(Arc::clone(&batch));
         let graph = self.graph;
-        let mut columns_wanted = self.changes.contains_key(&node.id);
+        let mut rows_wanted = self.changes.contains_key(&node.id);
         for &to in graph.consumers(node.id) {
             let Some(consumer) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
             match &consumer.operator {
                 Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {
-                    self.waiting.insert(to);
+                    self.wait(to);
                 }
                 Operator::Aggregate(aggregate) => {
                     let mut ports = consumer.ports_of(node.id);
-                    columns_wanted |= ports.any(|port| aggregate.ports()[port] != Port::Extreme);
-                    self.waiting.insert(to);
+                    rows_wanted |= ports.any(|port| aggregate.ports()[port] != Port::Extreme);
+                    self.wait(to);
                 }
-                _ => columns_wanted = true,
+                _ => rows_wanted = true,
             }
         }
-        if !columns_wanted {
+        if !rows_wanted {
             return Ok(());
         }
-        let rows = layout.decode((0..batch.len()).map(|index| batch.get(index).0));
+        let rows = layout.logical((0..batch.len()).map(|index| batch.get(index).0));
         let weights: Vec<Weight> = batch.iter().map(|(_, weight)| weight).collect();
-        let delta = Delta::new(rows.map_err(|failure| StepError::at(node, failure))?, weights);
-        self.emit(node.id, delta)
+        let rows = rows.map_err(|failure| StepError::at(node, failure))?;
+        self.emit(node.id, Delta::encoded(layout.row(), rows, weights))
     }
 
     /// The consolidated change of an arrangement, and its content after it.
     fn arranged(&mut self, node: &Node, layout: &Layout) -> Result<(Arc<Batch>, Spine), Failure> {
-        let encoding = self.encodings.entry((node.inputs[0], Arc::clone(layout.columns()))).or_default();
+        let encoding = self.encoding(node.inputs[0], layout.columns());
         let batch = match &encoding.batch {
             Some(batch) => Arc::clone(batch),
             None => {
@@ -262,10 +314,11 @@ impl<'a> Flow<'a> {
                 batch
             }
         };
-        let spine = spine_of(self.old, node)?.push(Arc::clone(&batch))?;
+        let spine = spine_of(self.old, node)?;
         if self.graph.is_positive(node.id) {
-            check_positive(&batch, &spine)?;
+            check_positive(&batch, spine)?;
         }
+        let spine = spine.push(Arc::clone(&batch))?;
         Ok((batch, spine))
     }
 
@@ -273,7 +326,7 @@ impl<'a> Flow<'a> {
         let at = |failure| StepError::at(node, failure);
         let input = node.inputs[0];
         let Some(arranged) = self.graph.node(input) else { return Ok(()) };
-        let (Some(batch), Some(layout)) = (self.batches.get(&input), arranged.layout()) else { return Ok(()) };
+        let (Some(batch), Some(layout)) = (self.batch_of(input), arranged.layout()) else { return Ok(()) };
         let spine = spine_of(&self.new, arranged).map_err(at)?;
         let delta = distinct::crossings(layout, batch, spine).map_err(at)?;
         self.emit(node.id, delta)
@@ -283,7 +336,7 @@ impl<'a> Flow<'a> {
         let at = |failure| StepError::at(node, failure);
         let input = node.inputs[0];
         let Some(arranged) = self.graph.node(input) else { return Ok(()) };
-        let (Some(batch), Some(layout)) = (self.batches.get(&input), arranged.layout()) else { return Ok(()) };
+        let (Some(batch), Some(layout)) = (self.batch_of(input), arranged.layout()) else { return Ok(()) };
         let (old, new) = (spine_of(self.old, arranged).map_err(at)?, spine_of(&self.new, arranged).map_err(at)?);
         let delta = top_k.change(layout, batch, old, new).map_err(at)?;
         self.emit(node.id, delta)
@@ -295,13 +348,13 @@ impl<'a> Flow<'a> {
         let [Some(left), Some(right)] = sides else { return Ok(()) };
         let (Some(left_layout), Some(right_layout)) = (left.layout(), right.layout()) else { return Ok(()) };
         let at = |failure| StepError::at(node, failure);
-        let row = &*node.row;
-        if let Some(batch) = self.batches.get(&left.id).cloned() {
+        let row = &node.row;
+        if let Some(batch) = self.batch_of(left.id).cloned() {
             let spine = spine_of(self.old, right).map_err(at)?;
             let shape = Shape { join, side: Side::Left, changed: left_layout, other: right_layout, row };
             self.emit_pairs(node, Probe::new(shape, &batch, spine))?;
         }
-        if let Some(batch) = self.batches.get(&right.id).cloned() {
+        if let Some(batch) = self.batch_of(right.id).cloned() {
             let spine = spine_of(&self.new, left).map_err(at)?.clone();
             let shape = Shape { join, side: Side::Right, changed: right_layout, other: left_layout, row };
             self.emit_pairs(node, Probe::new(shape, &batch, &spine))?;
@@ -330,18 +383,20 @@ impl<'a> Flow<'a> {
         node: &'a Node,
         aggregate: &Aggregate,
     ) -> Result<(Option<(ArrangementId, Spine)>, Delta), Failure> {
-        let contributions = self.contributions.remove(&node.id).unwrap_or_default();
+        let contributions = std::mem::take(&mut self.wait(node.id).contributions);
         let old = spine_of(self.old, node)?;
-        let inputs: Vec<Option<&Node>> = extremes(self.graph, node, aggregate);
-        let mut batches = Vec::with_capacity(inputs.len());
-        let mut before = Vec::with_capacity(inputs.len());
-        let mut after = Vec::with_capacity(inputs.len());
-        for input in &inputs {
-            batches.push(input.and_then(|input| self.batches.get(&input.id)).map(|batch| &**batch));
-            before.push(input.map(|input| spine_of(self.old, input)).transpose()?);
-            after.push(input.map(|input| spine_of(&self.new, input)).transpose()?);
+        let mut inputs = Vec::with_capacity(node.inputs.len());
+        for input in extremes(self.graph, node, aggregate) {
+            inputs.push(match input {
+                None => None,
+                Some(input) => Some(Extreme {
+                    before: spine_of(self.old, input)?,
+                    after: spine_of(&self.new, input)?,
+                    change: self.batch_of(input.id).map(|batch| &**batch),
+                }),
+            });
         }
-        let change = aggregate.apply(&node.row, &contributions, old, &batches, &before, &after)?;
+        let change = aggregate.apply(&node.row, &contributions, old, &inputs)?;
         let state = match node.arrangement.filter(|_| !change.state.is_empty()) {
             Some(id) => Some((id, old.push(Arc::new(change.state))?)),
             None => None,
@@ -365,10 +420,10 @@ pub(crate) fn spine_of<'v>(version: &'v Version, node: &Node) -> Result<&'v Spin
     spine.ok_or_else(|| Failure::inconsistent(format!("node {} was never built", node.id)))
 }
 
-/// Whether the entries that lost weight still have a positive one, or none.
-fn check_positive(batch: &Batch, spine: &Spine) -> Result<(), Failure> {
+/// Whether every entry that loses weight has as much of it to lose.
+fn check_positive(batch: &Batch, old: &Spine) -> Result<(), Failure> {
     for (entry, change) in batch.iter() {
-        if change < Weight::ZERO && spine.contains_weight(entry)? < Weight::ZERO {
+        if change < Weight::ZERO && old.contains_weight(entry)?.add(change)? < Weight::ZERO {
             return Err(Failure::inconsistent("a row was taken away that is not there"));
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! Cost: a tree of nodes per expression, each a pass over the columns of a batch.
 
+mod conjuncts;
 mod identity;
 mod logical;
 
@@ -22,7 +23,7 @@ use datafusion_expr::expr::{Case, InList, Like, ScalarFunction};
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr, expressions};
 use monostable_types::{DataType, Value};
-use monostable_view::{Expression, ExpressionError, expression};
+use monostable_view::{Conjunct, Expression, ExpressionError, expression};
 
 pub(crate) use self::identity::SEMANTICS;
 use self::logical::{Connective, Logical};
@@ -36,6 +37,8 @@ struct Compiled {
     identity: Vec<u8>,
     /// Levels of the tree that is evaluated.
     depth: usize,
+    /// The condition as tests on encoded rows, if it is a conjunction of such.
+    conjuncts: Option<Vec<Conjunct>>,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -67,6 +70,10 @@ impl Expression for Compiled {
         monostable_view::identity::put_bytes(out, b"sql");
         monostable_view::identity::put_bytes(out, &self.identity);
     }
+
+    fn conjuncts(&self) -> Option<Vec<Conjunct>> {
+        self.conjuncts.clone()
+    }
 }
 
 /// Compiles an expression over rows with the columns of `schema`, in their order.
@@ -92,7 +99,8 @@ pub fn compile_expr(expr: &Expr, schema: &DFSchema) -> Result<monostable_view::E
     identity::encode(expr, schema, &mut encoded)?;
     let physical = with_stack(|| Builder { schema }.build(expr))?;
     let depth = with_stack(|| depth_of(&physical));
-    Ok(Arc::new(Compiled { physical, data_type, identity: encoded, depth }))
+    let conjuncts = conjuncts::of(expr, schema);
+    Ok(Arc::new(Compiled { physical, data_type, identity: encoded, depth, conjuncts }))
 }
 
 fn depth_of(physical: &Physical) -> usize {

@@ -95,7 +95,7 @@ pub(super) fn plan(statement: &Statement<'_>, insert: &ast::Insert) -> Result<Dm
     let conflict = conflict.map(|conflict| conflict.compile(&parameters)).transpose()?;
     let returning = returning.map(|typed| typed.compile(&parameters)).transpose()?;
     let action = Action::Insert(Box::new(Insert { source, conflict }));
-    Ok(DmlPlan { target, action, returning, parameters, relations })
+    DmlPlan::new(statement, target, action, returning, parameters, relations)
 }
 
 fn source(
@@ -210,6 +210,19 @@ impl TypedSource {
                 let relations = query.relations().to_vec();
                 Ok((Source::Query(Box::new(query), given), relations))
             }
+        }
+    }
+}
+
+impl Insert {
+    /// The cells of the row that is inserted, if it is a single one without conditions.
+    pub(crate) fn point(&self) -> Option<Vec<Cell>> {
+        match &self.source {
+            Source::Values { rows, .. } if self.conflict.is_none() => match rows.as_slice() {
+                [row] if !row.iter().any(|cell| matches!(cell, Cell::Computed(_))) => Some(row.clone()),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }

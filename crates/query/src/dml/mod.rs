@@ -14,11 +14,14 @@ pub(crate) mod assign;
 pub(crate) mod cell;
 mod conflict;
 mod insert;
+pub(crate) mod point;
 mod returning;
 pub(crate) mod target;
 #[cfg(test)]
 mod tests;
 mod update;
+
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use datafusion_sql::sqlparser::ast;
@@ -26,8 +29,9 @@ use monostable_types::{DataType, Schema, Value};
 use monostable_view::{Delta, Graph, NodeId, TableId, Version};
 
 use self::insert::Insert;
+use self::point::{PointAction, PointPlan, PointTable};
 use self::returning::Returning;
-use self::target::{ROW_BYTES_MAX_DEFAULT, TableTarget};
+use self::target::{ConflictKey, ROW_BYTES_MAX_DEFAULT, TableTarget};
 use self::update::{Delete, Update};
 use crate::catalog::Catalog;
 use crate::ddl::object_name;
@@ -57,7 +61,7 @@ pub struct DmlOutcome {
     /// The change of the table; not consolidated.
     pub delta: Delta,
     /// What the change must not have in common with a change that commits first; sorted, each once.
-    pub conflict_keys: Vec<Vec<u8>>,
+    pub conflict_keys: Vec<ConflictKey>,
     /// Rows inserted, updated or deleted.
     pub affected: u64,
     /// The rows of RETURNING, if the statement has it.
@@ -72,6 +76,8 @@ pub struct DmlPlan {
     returning: Option<Returning>,
     parameters: Parameters,
     relations: Vec<NodeId>,
+    /// The same as a point write, if it is one.
+    point: Option<Box<PointPlan>>,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +137,37 @@ impl DmlPlan {
     /// The arrangements of the catalog's graph that an execution may read.
     pub fn relations(&self) -> &[NodeId] {
         &self.relations
+    }
+
+    fn new(
+        statement: &Statement<'_>,
+        target: TableTarget,
+        action: Action,
+        returning: Option<Returning>,
+        parameters: Parameters,
+        relations: Vec<NodeId>,
+    ) -> Result<DmlPlan> {
+        let mut plan = DmlPlan { target, action, returning, parameters, relations, point: None };
+        if let Some(action) = plan.point_action().filter(|_| plan.returning.is_none()) {
+            let table = Arc::new(PointTable::of(plan.target.clone(), statement.graph)?);
+            plan.point = Some(Box::new(PointPlan::new(table, plan.parameters.clone(), action)));
+        }
+        Ok(plan)
+    }
+
+    fn point_action(&self) -> Option<PointAction> {
+        match &self.action {
+            Action::Insert(insert) => insert.point().map(PointAction::Insert),
+            Action::Update(update) => {
+                update.point(&self.target).map(|(key, set)| PointAction::Update(key, set.to_vec()))
+            }
+            Action::Delete(delete) => delete.point(&self.target).map(PointAction::Delete),
+        }
+    }
+
+    /// The statement as a write of a single row by its key, if it is one.
+    pub fn point(&self) -> Option<&PointPlan> {
+        self.point.as_deref()
     }
 
     /// What the statement does to `version`, within the default limits.

@@ -5,7 +5,7 @@
 //! may refuse it). Violations by transactions that commit at the same time are found by certification, through the conflict
 //! keys that are made here.
 //!
-//! Invariants: a conflict key is `table id ++ key number ++ encoded key`, both numbers as four big-endian bytes; number 0 is
+//! Invariants: a conflict key is made of table id, key number and encoded key; number 0 is
 //! the primary key, 1.. are the UNIQUE constraints in their order, and `WHOLE_ROW` stands for the row itself, which is what a delete
 //! writes in a table without primary key. A key with a NULL in it conflicts with nothing and is not among them.
 //!
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_select::concat::concat_batches;
 use monostable_types::{DataType, RowCodec, Rows, Value, Weight};
-use monostable_view::{Delta, NodeId, RowType, TableId, Version};
+use monostable_view::{Delta, NodeId, RowType, TableId, Version, key_hash};
 
 use super::assign::Target;
 use crate::catalog::TableDef;
@@ -27,6 +27,15 @@ use crate::error::{Error, Result};
 pub const ROW_BYTES_MAX_DEFAULT: usize = 1024 * 1024;
 /// The key number of whole rows.
 const WHOLE_ROW: u32 = u32::MAX;
+/// An odd number that spreads small ones over 64 bits, the golden ratio's.
+const CONSTRAINT_SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A key that a transaction wrote: two transactions that have one in common cannot both commit on the same snapshot.
+///
+/// It is a hash of the table, the constraint and the encoded key. Should two keys ever share it, transactions that write
+/// them at the same time conflict for nothing; a conflict is never missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConflictKey(pub u64);
 
 /// A PRIMARY KEY or UNIQUE constraint.
 #[derive(Clone, Debug)]
@@ -160,22 +169,42 @@ impl TableTarget {
     pub(crate) fn check_rows(&self, rows: &RecordBatch, row_bytes_max: usize) -> Result<()> {
         for ((array, column), nullable) in rows.columns().iter().zip(&self.columns).zip(&self.nullable) {
             if !nullable && array.null_count() > 0 {
-                let (table, column) = (&self.name, &column.name);
-                return Err(Error::data(
-                    "23502",
-                    format!("null value in column \"{column}\" of relation \"{table}\" violates not-null constraint"),
-                ));
+                return Err(self.null_in(column));
             }
         }
         let mut encoded = Rows::new();
         self.row_codec.encode_columns(rows.columns(), &mut encoded)?;
         match encoded.iter().map(<[u8]>::len).max() {
-            Some(bytes) if bytes > row_bytes_max => Err(Error::data(
-                "54000",
-                format!("a row of {bytes} bytes for \"{}\" is over the limit of {row_bytes_max} bytes", self.name),
-            )),
+            Some(bytes) if bytes > row_bytes_max => Err(self.too_long(bytes, row_bytes_max)),
             _ => Ok(()),
         }
+    }
+
+    /// 23502 if the column at this index may not be NULL.
+    pub(crate) fn check_null(&self, index: usize) -> Result<()> {
+        if self.nullable[index] { Ok(()) } else { Err(self.null_in(&self.columns[index])) }
+    }
+
+    fn null_in(&self, column: &Target) -> Error {
+        let (table, column) = (&self.name, &column.name);
+        Error::data(
+            "23502",
+            format!("null value in column \"{column}\" of relation \"{table}\" violates not-null constraint"),
+        )
+    }
+
+    /// 54000 for a row of so many bytes.
+    pub(crate) fn too_long(&self, bytes: usize, row_bytes_max: usize) -> Error {
+        let name = &self.name;
+        Error::data(
+            "54000",
+            format!("a row of {bytes} bytes for \"{name}\" is over the limit of {row_bytes_max} bytes"),
+        )
+    }
+
+    /// Whether rows have a primary key, which then is the first of `keys`.
+    pub(crate) fn has_primary_key(&self) -> bool {
+        self.has_primary_key
     }
 
     /// The keys that a change takes out and puts in, one pair for each constraint.
@@ -200,8 +229,8 @@ impl TableTarget {
     }
 
     /// What a transaction that makes this change must not have in common with one that commits meanwhile.
-    pub(crate) fn conflict_keys(&self, removed: &RecordBatch, changes: &[KeyChange]) -> Result<Vec<Vec<u8>>> {
-        let mut keys: Vec<Vec<u8>> = Vec::new();
+    pub(crate) fn conflict_keys(&self, removed: &RecordBatch, changes: &[KeyChange]) -> Result<Vec<ConflictKey>> {
+        let mut keys: Vec<ConflictKey> = Vec::new();
         for (key, change) in self.keys.iter().zip(changes) {
             let written = change.removed.iter().chain(change.added.iter()).flatten();
             keys.extend(written.map(|bytes| self.conflict_key(key.number, bytes)));
@@ -216,18 +245,16 @@ impl TableTarget {
         Ok(keys)
     }
 
-    fn conflict_key(&self, number: u32, bytes: &[u8]) -> Vec<u8> {
-        let mut key = Vec::with_capacity(8 + bytes.len());
-        key.extend_from_slice(&self.id.0.to_be_bytes());
-        key.extend_from_slice(&number.to_be_bytes());
-        key.extend_from_slice(bytes);
-        key
+    /// The conflict key of an encoded key under the constraint with this number.
+    pub(crate) fn conflict_key(&self, number: u32, bytes: &[u8]) -> ConflictKey {
+        let constraint = u64::from(self.id.0) << 32 | u64::from(number);
+        ConflictKey(key_hash(bytes) ^ constraint.wrapping_add(1).wrapping_mul(CONSTRAINT_SPREAD))
     }
 
     /// The change that takes `removed` out and puts `added` in.
     pub(crate) fn delta(&self, removed: &RecordBatch, added: &RecordBatch) -> Result<Delta> {
         if removed.num_rows() == 0 {
-            return Ok(Delta::inserts(added.clone()));
+            return Ok(Delta::inserts(&self.row, added.clone()));
         }
         let mut weights = vec![Weight::MINUS_ONE; removed.num_rows()];
         weights.resize(removed.num_rows() + added.num_rows(), Weight::ONE);
@@ -236,7 +263,7 @@ impl TableTarget {
         } else {
             concat_batches(self.row.arrow(), [removed, added])?
         };
-        Ok(Delta::new(rows, weights))
+        Ok(Delta::new(&self.row, rows, weights))
     }
 
     /// No rows of this table.

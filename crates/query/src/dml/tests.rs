@@ -176,7 +176,7 @@ fn a_table_without_a_key_is_a_multiset() {
     assert_eq!(bed.show("SELECT line FROM log ORDER BY line", &[]), "aa; aa; b; null");
     let outcome = bed.outcome("DELETE FROM log WHERE line = 'aa'", &[]).unwrap();
     assert_eq!((outcome.affected, outcome.conflict_keys.len()), (2, 1));
-    assert_eq!(bed.outcome("INSERT INTO log VALUES ('c')", &[]).unwrap().conflict_keys, Vec::<Vec<u8>>::new());
+    assert_eq!(bed.outcome("INSERT INTO log VALUES ('c')", &[]).unwrap().conflict_keys, Vec::new());
     bed.script("DELETE FROM log WHERE line IS NULL; DELETE FROM log WHERE line = 'aa'");
     assert_eq!(bed.show("SELECT line FROM log", &[]), "b");
 }
@@ -300,7 +300,7 @@ fn conflict_keys_name_every_key_that_is_written() {
     assert_eq!(keys("INSERT INTO items (id, name) VALUES (9, 'x')").len(), 1, "a NULL conflicts with nothing");
     let moved = keys("UPDATE items SET id = 9 WHERE id = 1");
     assert_eq!(moved.len(), 3, "the old and the new primary key, and the unchanged code");
-    assert!(moved.contains(&inserted[0]), "two transactions that make the same key conflict");
+    assert!(inserted.iter().any(|key| moved.contains(key)), "two transactions that make the same key conflict");
     let deleted = keys("DELETE FROM items WHERE id = 1");
     assert_eq!(deleted.len(), 2);
     assert!(deleted.iter().all(|key| moved.contains(key)), "a delete and a move of the same row conflict");

@@ -20,6 +20,7 @@ use super::returning::TypedReturning;
 use super::target::TableTarget;
 use super::{Action, Change, DmlPlan, Limits, Statement, assignments, refuse};
 use crate::error::{Error, Result};
+use crate::lookup::predicate::Operand;
 use crate::planner::{self, Purpose};
 use crate::select::QueryPlan;
 use crate::select::scalars::Bound;
@@ -109,7 +110,7 @@ pub(super) fn plan_update(statement: &Statement<'_>, update: &ast::Update) -> Re
     let returning = returning.map(|typed| typed.compile(&parameters)).transpose()?;
     let relations = relations(&target, &query);
     let action = Action::Update(Box::new(Update { query, assignments: set }));
-    Ok(DmlPlan { target, action, returning, parameters, relations })
+    DmlPlan::new(statement, target, action, returning, parameters, relations)
 }
 
 /// Plans a DELETE.
@@ -134,7 +135,8 @@ pub(super) fn plan_delete(statement: &Statement<'_>, delete: &ast::Delete) -> Re
     let query = query.plan(statement, &parameters)?;
     let returning = returning.map(|typed| typed.compile(&parameters)).transpose()?;
     let relations = relations(&target, &query);
-    Ok(DmlPlan { target, action: Action::Delete(Box::new(Delete { query })), returning, parameters, relations })
+    let action = Action::Delete(Box::new(Delete { query }));
+    DmlPlan::new(statement, target, action, returning, parameters, relations)
 }
 
 fn returning(
@@ -168,6 +170,13 @@ fn qualifier(table: &TableFactor, target: &TableTarget) -> Ident {
 }
 
 impl Update {
+    /// The key of the row and what is assigned, if it finds its row by primary key and assigns constants and parameters.
+    pub(crate) fn point(&self, target: &TableTarget) -> Option<(Vec<Operand>, &[(usize, Cell)])> {
+        let computes = self.assignments.iter().any(|(_, cell)| matches!(cell, Cell::Computed(_)));
+        let key = self.query.point_key(target)?;
+        (!computes).then_some((key, self.assignments.as_slice()))
+    }
+
     /// The rows before and after.
     pub(crate) fn change(
         &self,
@@ -199,6 +208,11 @@ impl Update {
 }
 
 impl Delete {
+    /// The key of the row, if it is found by primary key alone.
+    pub(crate) fn point(&self, target: &TableTarget) -> Option<Vec<Operand>> {
+        self.query.point_key(target)
+    }
+
     /// The rows that go.
     pub(crate) fn change(&self, target: &TableTarget, version: &Version, bound: &Bound) -> Result<Change> {
         let found = self.query.rows(version, bound)?;

@@ -35,7 +35,9 @@ use self::scan::{Scan, Surroundings, arrangements};
 use self::tail::TailStep;
 use crate::catalog::Catalog;
 use crate::context::RelationSource;
+use crate::dml::target::TableTarget;
 use crate::error::Result;
+use crate::lookup::predicate::Operand;
 use crate::lower::lower;
 use crate::planner::{self, Planner, Purpose};
 use crate::statement::parameters::{self, Parameters};
@@ -128,6 +130,17 @@ impl QueryPlan {
     /// Whether the query is answered by a lookup of some keys or a range, without reading a whole relation.
     pub fn is_lookup(&self) -> bool {
         matches!(&self.body, Body::Scan(scan) if scan.lookup.is_selective())
+    }
+
+    /// The values of a table's primary key by which the query finds its row, if that is all it does: every column of the
+    /// table first, no other condition, nothing after it.
+    pub(crate) fn point_key(&self, target: &TableTarget) -> Option<Vec<Operand>> {
+        match &self.body {
+            Body::Scan(scan) if self.tail.is_empty() && target.has_primary_key() => {
+                scan.point_key(target.node, target.columns.len())
+            }
+            _ => None,
+        }
     }
 
     /// Whether the query sorts what it finds.
@@ -257,5 +270,6 @@ fn evaluated(version: &Version, graph: &Graph, node: NodeId) -> Result<Vec<Chunk
     if deltas.iter().any(|delta| delta.weights().iter().any(|weight| *weight <= Weight::ZERO)) {
         deltas = Delta::concat(&deltas)?.map(|all| all.consolidate()).transpose()?.into_iter().collect();
     }
-    Ok(deltas.iter().map(|delta| Chunk { rows: delta.rows().clone(), weights: delta.weights().to_vec() }).collect())
+    let chunk = |delta: &Delta| Ok(Chunk { rows: delta.columns()?.clone(), weights: delta.weights().to_vec() });
+    deltas.iter().map(chunk).collect()
 }

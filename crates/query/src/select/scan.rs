@@ -17,7 +17,7 @@ use super::scalars::{Bound, row_types};
 use crate::catalog::{Catalog, Relation};
 use crate::context::RelationSource;
 use crate::error::{Error, Result};
-use crate::lookup::predicate::{Conjunct, conjuncts};
+use crate::lookup::predicate::{Conjunct, Operand, conjuncts};
 use crate::lookup::{Candidate, Lookup};
 use crate::statement::parameters::Parameters;
 
@@ -82,6 +82,14 @@ impl Scan {
             }
         }
         true
+    }
+
+    /// The values of the whole key of the unique arrangement `node`, if the scan reads that key and gives the first `width`
+    /// columns of the relation as they are.
+    pub(crate) fn point_key(&self, node: NodeId, width: usize) -> Option<Vec<Operand>> {
+        let filters = self.steps.iter().any(|step| matches!(step, Step::Filter(..)));
+        let as_is = self.origins.iter().take(width).copied().eq((0..width).map(Some));
+        if filters || !as_is { None } else { self.lookup.point_key(node) }
     }
 
     /// The arrangement that is read.

@@ -21,7 +21,7 @@ use datafusion_expr::expr::Placeholder;
 use datafusion_expr::{Expr, LogicalPlan};
 use monostable_types::{DataType, Value, values_to_array};
 
-use crate::dml::assign::{assign_value, type_name};
+use crate::dml::assign::{Target, assign_value, type_name};
 use crate::error::{Error, Result};
 
 /// As many as the PostgreSQL protocol can count.
@@ -85,6 +85,19 @@ fn convert(value: &Value, data_type: DataType, exact: bool, number: usize) -> Re
             format!(
                 "the value {value} ({from}) of parameter ${number} has no exact {data_type}; cast the parameter in the query"
             ),
+        ));
+    }
+    Ok(fold(converted.into_owned()))
+}
+
+/// A value that a key column is compared with, as a value of the column's type; 22003 if it has none that is exactly equal.
+pub(crate) fn compared(value: &Value, column: &Target) -> Result<Value> {
+    let converted = column.assign(value)?;
+    if !is_exact(value, &converted) {
+        let (name, data_type) = (&column.name, column.data_type);
+        return Err(Error::data(
+            "22003",
+            format!("the key value {value} for column \"{name}\" has no exact {data_type}"),
         ));
     }
     Ok(fold(converted.into_owned()))

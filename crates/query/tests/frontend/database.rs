@@ -77,10 +77,11 @@ impl Database {
         let types: Vec<_> = bound.columns.iter().map(|column| column.data_type).collect();
         let mut rows = Vec::new();
         for delta in chunks {
+            let columns = delta.columns()?;
             for index in 0..delta.len() {
                 let row: Vec<Value> = types
                     .iter()
-                    .zip(delta.rows().columns())
+                    .zip(columns.columns())
                     .map(|(data_type, column)| Value::from_array(column.as_ref(), index, *data_type).unwrap())
                     .collect();
                 let weight = delta.weights()[index].0;

@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod pieces;
 mod rows;
 pub(crate) mod scalar;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 use arrow_schema::DataType as ArrowType;
 use memchr::memchr;
 
+pub use pieces::{Number, Picker, is_null_piece, number};
 pub use rows::Rows;
 use scalar::{INTERVAL_BYTES, Reason};
 

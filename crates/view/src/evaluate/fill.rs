@@ -84,7 +84,7 @@ impl Fill {
     }
 
     fn absorb_rows(&mut self, layout: &Layout, delta: &Delta) -> Result<(), Failure> {
-        layout.encode(delta.rows(), &mut self.rows)?;
+        layout.arrange(delta, &mut self.rows)?;
         self.weights.extend_from_slice(delta.weights());
         if self.weights.len() >= BATCH_ROWS { self.push_rows() } else { Ok(()) }
     }

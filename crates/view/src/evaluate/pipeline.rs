@@ -15,6 +15,7 @@ use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Node, NodeId};
 use crate::layout::Layout;
+use crate::operators::aggregate::Extreme;
 use crate::operators::join::{Probe, Shape, Side};
 use crate::operators::{Join, Operator};
 use crate::spine::Spine;
@@ -219,7 +220,7 @@ fn window(
             weights.push(within);
         }
     });
-    let delta = layout.decode(entries.iter()).map(|rows| Delta::new(rows, weights));
+    let delta = layout.logical(entries.iter()).map(|rows| Delta::encoded(layout.row(), rows, weights));
     Ok((read.map_err(at)?, delta.map_err(at)?))
 }
 
@@ -229,7 +230,7 @@ fn groups(world: &World, node: &Node, after: &mut Option<Vec<u8>>, rows: usize) 
     };
     let mut inputs = Vec::new();
     for input in extremes(world.graph(), node, aggregate) {
-        inputs.push(input.map(|input| world.spine(input)).transpose()?);
+        inputs.push(input.map(|input| world.spine(input)).transpose()?.map(Extreme::still));
     }
     let mut entries = Rows::default();
     scan(world.spine(node)?, after, rows, |entry, _| entries.push(entry))?;
@@ -255,8 +256,8 @@ fn pass_entries(
         return probe(world, first, join, &batch, rest, sink);
     }
     let Some(layout) = node.layout() else { return Ok(()) };
-    let rows = layout.decode(entries.iter()).map_err(at)?;
-    pass(world, stages, Delta::new(rows, weights), sink)
+    let rows = layout.logical(entries.iter()).map_err(at)?;
+    pass(world, stages, Delta::encoded(layout.row(), rows, weights), sink)
 }
 
 /// Passes a chunk through the stages to the sink.
@@ -281,7 +282,7 @@ fn pass(world: &World, stages: &[NodeId], delta: Delta, sink: &mut Sink<'_>) -> 
 
 fn encoded(layout: Option<&Layout>, delta: &Delta) -> Result<Batch, Failure> {
     let mut entries = Rows::default();
-    layout.ok_or_else(|| Failure::inconsistent("a join without arrangements"))?.encode(delta.rows(), &mut entries)?;
+    layout.ok_or_else(|| Failure::inconsistent("a join without arrangements"))?.arrange(delta, &mut entries)?;
     Ok(Batch::from_unsorted(&entries, delta.weights())?)
 }
 

@@ -22,15 +22,12 @@ mod contributions;
 pub(crate) mod exact_float;
 mod plan;
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use monostable_types::{DataType, RowCodec, Rows, Value, Weight, values_to_array};
+use monostable_types::{DataType, RowCodec, Rows, Value, Weight};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchBuilder};
 use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::identity;
@@ -40,6 +37,7 @@ use crate::spine::Spine;
 
 use accumulator::{Accumulator, Kind};
 use codec::{Reader, put_signed};
+use contributions::Contribution;
 pub(crate) use contributions::Contributions;
 pub(crate) use plan::expand;
 
@@ -154,13 +152,12 @@ pub struct Aggregate {
     ports: Vec<Port>,
     slots: Vec<Slot>,
     outputs: Vec<Output>,
+    /// One of a single column per output.
+    output_codecs: Vec<RowCodec>,
 }
 
-/// The content of the inputs of kind [`Port::Extreme`] by port, `None` for the others.
-pub(crate) type Extremes<'a> = [Option<&'a Spine>];
-
 /// What a group remembers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct State {
     rows: i64,
     accumulators: Vec<Accumulator>,
@@ -221,7 +218,7 @@ impl Aggregate {
         into: &mut Contributions,
     ) -> Result<(), Failure> {
         for port in ports.filter(|&port| self.ports[port] != Port::Extreme) {
-            into.absorb(self.groups, &self.group_codec, &self.slots, port, delta)?;
+            into.absorb(self.groups, &self.slots, port, delta)?;
         }
         Ok(())
     }
@@ -230,80 +227,91 @@ impl Aggregate {
     pub(crate) fn seed(&self) -> Result<Batch, Failure> {
         let mut entries = Rows::default();
         if self.groups == 0 {
-            entries.push(&self.entry(b"", &self.empty()));
+            let mut state = State::default();
+            self.reset(&mut state);
+            let mut entry = Vec::new();
+            self.put_entry(b"", &state, &mut entry);
+            entries.push(&entry);
         }
         let weights = vec![Weight::ONE; entries.len()];
         Ok(Batch::from_unsorted(&entries, &weights)?)
     }
 
-    /// The change that contributions make to the state `old`, and that they and the changes `batches` of the extremes'
-    /// arrangements make to the output. `before` and `after` are the extremes' contents.
+    /// The change that contributions make to the state `old`, and to the output. `extremes` says what is in the arrangements
+    /// from which extremes are read.
+    ///
+    /// A row that changes such an arrangement comes in through the main input too, so every group that may show something
+    /// else than before has a contribution.
     pub(crate) fn apply(
         &self,
-        row: &RowType,
+        row: &Arc<RowType>,
         contributions: &Contributions,
         old: &Spine,
-        batches: &[Option<&Batch>],
-        before: &Extremes<'_>,
-        after: &Extremes<'_>,
+        extremes: &[Option<Extreme<'_>>],
     ) -> Result<Change, Failure> {
-        let mut state = (Rows::default(), Vec::new());
-        let mut shown = Shown::new(self.outputs.len());
-        for group in self.touched(contributions, batches)? {
-            let old_state = self.state_of(old, &group)?;
-            let mut new_state = old_state.clone().unwrap_or_else(|| self.empty());
-            if let Some((rows, accumulators)) = contributions.of(&group, self.slots.len()) {
-                new_state.add(rows, accumulators)?;
+        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), 0);
+        let mut shown = Shown::default();
+        let (mut before, mut after) = (State::default(), State::default());
+        let mut entry = Vec::new();
+        for contribution in contributions.sorted(self.slots.len()) {
+            let group = contribution.group;
+            let old_entry = self.entry_of(old, group)?;
+            match old_entry {
+                Some(entry) => self.decode_state(&entry[group.len()..], &mut before)?,
+                None => self.reset(&mut before),
             }
-            new_state.check()?;
-            if old_state.as_ref() != Some(&new_state) {
-                if let Some(old_state) = &old_state {
-                    state.0.push(&self.entry(&group, old_state));
-                    state.1.push(Weight::MINUS_ONE);
-                }
-                if self.is_shown(&new_state) {
-                    state.0.push(&self.entry(&group, &new_state));
-                    state.1.push(Weight::ONE);
-                }
+            after.clone_from(&before);
+            after.add(&contribution)?;
+            after.check()?;
+            let shows = self.is_shown(&after);
+            entry.clear();
+            if shows {
+                self.put_entry(group, &after, &mut entry);
             }
-            let values = |state: &State, extremes| self.values(&group, state, extremes);
-            let old_values = old_state.as_ref().map(|state| values(state, before)).transpose()?;
-            let shows = self.is_shown(&new_state);
-            let new_values = shows.then(|| values(&new_state, after)).transpose()?;
-            if !same(old_values.as_deref(), new_values.as_deref()) {
-                shown.push(&group, old_values, Weight::MINUS_ONE);
-                shown.push(&group, new_values, Weight::ONE);
+            push_change(&mut state, old_entry, shows.then_some(entry.as_slice()))?;
+            shown.clear();
+            if old_entry.is_some() {
+                self.put_row(group, &before, extremes, Side::Before, &mut shown.old)?;
             }
+            if shows {
+                self.put_row(group, &after, extremes, Side::After, &mut shown.new)?;
+            }
+            shown.hand_on();
         }
-        Ok(Change { state: Batch::from_unsorted(&state.0, &state.1)?, output: self.columns(row, shown)? })
+        Ok(Change { state: state.finish(), output: Delta::encoded(row, shown.rows, shown.weights) })
     }
 
     /// The change that contributions make to the state `old`, for a state that nobody reads yet. Unlike `apply` it
     /// bears a group with fewer than zero rows, which later contributions may make up for: see `verify`.
     pub(crate) fn integrate(&self, contributions: &Contributions, old: &Spine) -> Result<Batch, Failure> {
-        let mut state = (Rows::default(), Vec::new());
-        for group in contributions.groups() {
-            let old_state = self.state_of(old, group)?;
-            let mut new_state = old_state.clone().unwrap_or_else(|| self.empty());
-            if let Some((rows, accumulators)) = contributions.of(group, self.slots.len()) {
-                new_state.add(rows, accumulators)?;
+        let mut state = BatchBuilder::with_capacity(2 * contributions.len(), 0);
+        let mut sum = State::default();
+        let mut entry = Vec::new();
+        for contribution in contributions.sorted(self.slots.len()) {
+            let group = contribution.group;
+            let old_entry = self.entry_of(old, group)?;
+            match old_entry {
+                Some(entry) => self.decode_state(&entry[group.len()..], &mut sum)?,
+                None => self.reset(&mut sum),
             }
-            if let Some(old_state) = &old_state {
-                state.0.push(&self.entry(group, old_state));
-                state.1.push(Weight::MINUS_ONE);
+            sum.add(&contribution)?;
+            entry.clear();
+            let stays = self.groups == 0 || !sum.is_empty();
+            if stays {
+                self.put_entry(group, &sum, &mut entry);
             }
-            if self.groups == 0 || new_state != self.empty() {
-                state.0.push(&self.entry(group, &new_state));
-                state.1.push(Weight::ONE);
-            }
+            push_change(&mut state, old_entry, stays.then_some(entry.as_slice()))?;
         }
-        Ok(Batch::from_unsorted(&state.0, &state.1)?)
+        Ok(state.finish())
     }
 
     /// Whether every group of a state is one that rows can make.
     pub(crate) fn verify(&self, state: &Spine) -> Result<(), Failure> {
+        let mut decoded = State::default();
         for entry in state.prefix(b"")? {
-            self.decode(entry?.0)?.1.check()?;
+            let entry = entry?.0;
+            self.decode_state(&entry[self.group_len(entry)?..], &mut decoded)?;
+            decoded.check()?;
         }
         Ok(())
     }
@@ -311,106 +319,169 @@ impl Aggregate {
     /// The rows that are shown for entries of the state.
     pub(crate) fn read<'a>(
         &self,
-        row: &RowType,
+        row: &Arc<RowType>,
         entries: impl Iterator<Item = &'a [u8]>,
-        extremes: &Extremes<'_>,
+        extremes: &[Option<Extreme<'_>>],
     ) -> Result<Delta, Failure> {
-        let mut shown = Shown::new(self.outputs.len());
+        let mut rows = Rows::default();
+        let mut state = State::default();
         for entry in entries {
-            let (group, state) = self.decode(entry)?;
+            let (group, encoded) = entry.split_at(self.group_len(entry)?);
+            self.decode_state(encoded, &mut state)?;
             state.check()?;
-            shown.push(group, Some(self.values(group, &state, extremes)?), Weight::ONE);
+            rows.push_with(|bytes| self.put_row(group, &state, extremes, Side::After, bytes))?;
         }
-        self.columns(row, shown)
+        let weights = vec![Weight::ONE; rows.len()];
+        Ok(Delta::encoded(row, rows, weights))
     }
 
-    /// The groups that may show something else than before, ascending.
-    fn touched<'a>(
-        &self,
-        contributions: &'a Contributions,
-        batches: &[Option<&'a Batch>],
-    ) -> Result<BTreeSet<Cow<'a, [u8]>>, Failure> {
-        let mut touched: BTreeSet<Cow<'a, [u8]>> = contributions.groups().map(Cow::Borrowed).collect();
-        for batch in batches.iter().flatten() {
-            for index in 0..batch.len() {
-                let entry = batch.get(index).0;
-                let group = &entry[..self.group_codec.prefix_len(entry, self.groups)?];
-                touched.insert(Cow::Borrowed(group));
-            }
-        }
-        Ok(touched)
-    }
-
-    fn empty(&self) -> State {
-        State { rows: 0, accumulators: self.slots.iter().map(|slot| Accumulator::new(slot.kind)).collect() }
+    fn reset(&self, state: &mut State) {
+        state.rows = 0;
+        state.accumulators.clear();
+        state.accumulators.extend(self.slots.iter().map(|slot| Accumulator::new(slot.kind)));
     }
 
     fn is_shown(&self, state: &State) -> bool {
         state.rows > 0 || self.groups == 0
     }
 
-    fn entry(&self, group: &[u8], state: &State) -> Vec<u8> {
-        let mut entry = group.to_vec();
-        put_signed(&mut entry, state.rows.into());
-        state.accumulators.iter().for_each(|accumulator| accumulator.encode(&mut entry));
-        entry
+    fn group_len(&self, entry: &[u8]) -> Result<usize, Failure> {
+        Ok(self.group_codec.prefix_len(entry, self.groups)?)
     }
 
-    fn state_of(&self, spine: &Spine, group: &[u8]) -> Result<Option<State>, Failure> {
+    fn put_entry(&self, group: &[u8], state: &State, entry: &mut Vec<u8>) {
+        entry.extend_from_slice(group);
+        put_signed(entry, state.rows.into());
+        state.accumulators.iter().for_each(|accumulator| accumulator.encode(entry));
+    }
+
+    fn entry_of<'a>(&self, spine: &'a Spine, group: &[u8]) -> Result<Option<&'a [u8]>, Failure> {
         match spine.get(group)? {
             None => Ok(None),
-            Some((entry, Weight::ONE)) => Ok(Some(self.decode(entry)?.1)),
+            Some((entry, Weight::ONE)) => Ok(Some(entry)),
             Some(_) => Err(Failure::inconsistent("a group has more than one state")),
         }
     }
 
-    fn decode<'a>(&self, entry: &'a [u8]) -> Result<(&'a [u8], State), Failure> {
-        let (group, bytes) = entry.split_at(self.group_codec.prefix_len(entry, self.groups)?);
-        let mut reader = Reader::new(bytes);
-        let rows = reader.signed().and_then(|rows| i64::try_from(rows).ok());
-        let decoded = self.slots.iter().map(|slot| Accumulator::decode(slot.kind, &mut reader));
-        let accumulators: Option<Vec<Accumulator>> = decoded.collect();
-        match (rows, accumulators, reader.is_at_end()) {
-            (Some(rows), Some(accumulators), true) => Ok((group, State { rows, accumulators })),
-            _ => Err(Failure::inconsistent("the state of a group is not an encoded state")),
+    /// Decodes what stands behind the group in an entry.
+    fn decode_state(&self, encoded: &[u8], state: &mut State) -> Result<(), Failure> {
+        let damaged = || Failure::inconsistent("the state of a group is not an encoded state");
+        let mut reader = Reader::new(encoded);
+        state.rows = reader.signed().and_then(|rows| i64::try_from(rows).ok()).ok_or_else(damaged)?;
+        state.accumulators.clear();
+        for slot in &self.slots {
+            state.accumulators.push(Accumulator::decode(slot.kind, &mut reader).ok_or_else(damaged)?);
         }
+        if reader.is_at_end() { Ok(()) } else { Err(damaged()) }
     }
 
-    fn values(&self, group: &[u8], state: &State, extremes: &Extremes<'_>) -> Result<Vec<Value>, Failure> {
-        let value = |output: &Output| match output.origin {
-            Origin::Rows => Ok(Value::BigInt(state.rows)),
-            Origin::Slot(slot) => state.accumulators[slot].value(output.function, output.argument, output.result),
-            Origin::Extreme { port, greatest } => {
-                let Some(spine) = extremes.get(port).copied().flatten() else {
-                    return Err(Failure::inconsistent("an extreme has no arrangement"));
-                };
-                let found = if greatest { spine.last(group)? } else { spine.first(group)? };
-                let Some((entry, _)) = found else { return Ok(Value::Null) };
-                let value = entry.get(group.len()..).unwrap_or_default();
-                let values = RowCodec::new(&[output.result]).decode_values(value)?;
-                values.into_iter().next().ok_or_else(|| Failure::inconsistent("an extreme has no value"))
-            }
-        };
-        self.outputs.iter().map(value).collect()
-    }
-
-    fn columns(&self, row: &RowType, shown: Shown) -> Result<Delta, Failure> {
-        let rows = shown.weights.len();
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(row.len());
-        if self.groups > 0 {
-            columns = self.group_codec.decode_columns(shown.groups.iter())?;
+    /// Appends the row that is shown for a group.
+    fn put_row(
+        &self,
+        group: &[u8],
+        state: &State,
+        extremes: &[Option<Extreme<'_>>],
+        side: Side,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        out.extend_from_slice(group);
+        for (output, codec) in self.outputs.iter().zip(&self.output_codecs) {
+            let value = match output.origin {
+                Origin::Rows => Value::BigInt(state.rows),
+                Origin::Slot(slot) => {
+                    state.accumulators[slot].value(output.function, output.argument, output.result)?
+                }
+                Origin::Extreme { port, greatest } => {
+                    let Some(extreme) = extremes.get(port).and_then(Option::as_ref) else {
+                        return Err(Failure::inconsistent("an extreme has no arrangement"));
+                    };
+                    match extreme.entry(group, greatest, side)? {
+                        // The entry goes on with the value, encoded as a column of the result is.
+                        Some(entry) => {
+                            let value = entry.get(group.len()..).unwrap_or_default();
+                            out.extend_from_slice(&value[..codec.prefix_len(value, 1)?]);
+                            continue;
+                        }
+                        None => Value::Null,
+                    }
+                }
+            };
+            codec.encode_values(std::slice::from_ref(&value), out)?;
         }
-        for (output, values) in self.outputs.iter().zip(&shown.values) {
-            columns.push(values_to_array(output.result, values.iter())?);
-        }
-        Ok(Delta::new(row.batch(columns, rows)?, shown.weights))
+        Ok(())
     }
 }
 
+/// The arrangement from which extremes are read, before and after a change.
+#[derive(Clone, Copy)]
+pub(crate) struct Extreme<'a> {
+    pub(crate) before: &'a Spine,
+    pub(crate) after: &'a Spine,
+    /// What is in `after` and not in `before`.
+    pub(crate) change: Option<&'a Batch>,
+}
+
+/// Which content of an arrangement is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+impl<'a> Extreme<'a> {
+    /// An arrangement that does not change.
+    pub(crate) fn still(spine: &'a Spine) -> Extreme<'a> {
+        Extreme { before: spine, after: spine, change: None }
+    }
+
+    /// The least or the greatest entry of a group.
+    fn entry(&self, group: &[u8], greatest: bool, side: Side) -> Result<Option<&'a [u8]>, Failure> {
+        let before = seek(self.before, group, greatest)?;
+        match (side, before) {
+            (Side::After, Some(entry)) if self.is_untouched(group, entry, greatest) => Ok(before),
+            (Side::After, _) => seek(self.after, group, greatest),
+            (Side::Before, _) => Ok(before),
+        }
+    }
+
+    /// Whether everything that changes in the group lies on the other side of its extreme.
+    fn is_untouched(&self, group: &[u8], extreme: &[u8], greatest: bool) -> bool {
+        let Some(change) = self.change else { return true };
+        let start = change.lower_bound(group);
+        let end = change.prefix_end(start, group);
+        if start == end {
+            return true;
+        }
+        if greatest { change.entry(end - 1) < extreme } else { change.entry(start) > extreme }
+    }
+}
+
+fn seek<'a>(spine: &'a Spine, group: &[u8], greatest: bool) -> Result<Option<&'a [u8]>, Failure> {
+    let found = if greatest { spine.last(group)? } else { spine.first(group)? };
+    Ok(found.map(|(entry, _)| entry))
+}
+
+/// Adds the change from one entry of a group to another, in ascending order.
+fn push_change(batch: &mut BatchBuilder, old: Option<&[u8]>, new: Option<&[u8]>) -> Result<(), Failure> {
+    if old == new {
+        return Ok(());
+    }
+    let (old, new) = (old.map(|old| (old, -1)), new.map(|new| (new, 1)));
+    let (first, second) = if old < new { (old, new) } else { (new, old) };
+    for (entry, weight) in [first, second].into_iter().flatten() {
+        batch.push(entry, weight)?;
+    }
+    Ok(())
+}
+
 impl State {
-    fn add(&mut self, rows: i64, accumulators: &[Accumulator]) -> Result<(), Failure> {
-        self.rows = self.rows.checked_add(rows).ok_or_else(accumulator::overflow)?;
-        self.accumulators.iter_mut().zip(accumulators).try_for_each(|(mine, more)| mine.merge(more))
+    fn add(&mut self, contribution: &Contribution<'_>) -> Result<(), Failure> {
+        self.rows = self.rows.checked_add(contribution.rows).ok_or_else(accumulator::overflow)?;
+        self.accumulators.iter_mut().zip(contribution.accumulators).try_for_each(|(mine, more)| mine.merge(more))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows == 0 && self.accumulators.iter().all(Accumulator::is_zero)
     }
 
     /// A group has no fewer than zero rows, and nothing is left of one that has none.
@@ -418,7 +489,7 @@ impl State {
         if self.rows < 0 {
             return Err(Failure::inconsistent("a group has more rows taken away than it has"));
         }
-        if self.rows == 0 && !self.accumulators.iter().all(Accumulator::is_zero) {
+        if self.rows == 0 && !self.is_empty() {
             return Err(Failure::inconsistent(
                 "a group without rows has a sum: other rows were taken away than were there",
             ));
@@ -427,32 +498,34 @@ impl State {
     }
 }
 
-/// Rows of the result on their way into columns.
+/// The change of the output: a group's old and new row, and those of the groups before it.
+#[derive(Default)]
 struct Shown {
-    groups: Rows,
-    values: Vec<Vec<Value>>,
+    old: Vec<u8>,
+    new: Vec<u8>,
+    rows: Rows,
     weights: Vec<Weight>,
 }
 
 impl Shown {
-    fn new(outputs: usize) -> Shown {
-        Shown { groups: Rows::default(), values: vec![Vec::new(); outputs], weights: Vec::new() }
+    fn clear(&mut self) {
+        self.old.clear();
+        self.new.clear();
     }
 
-    fn push(&mut self, group: &[u8], values: Option<Vec<Value>>, weight: Weight) {
-        let Some(values) = values else { return };
-        self.groups.push(group);
-        self.weights.push(weight);
-        self.values.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
-    }
-}
-
-/// Whether two rows of the result are the same.
-fn same(old: Option<&[Value]>, new: Option<&[Value]>) -> bool {
-    match (old, new) {
-        (None, None) => true,
-        (Some(old), Some(new)) => old == new,
-        _ => false,
+    /// Adds the rows of the current group in ascending order, if they differ. A row is never empty: where there are no
+    /// groups there is a value.
+    fn hand_on(&mut self) {
+        if self.old == self.new {
+            return;
+        }
+        let (old, new) = ((&self.old, Weight::MINUS_ONE), (&self.new, Weight::ONE));
+        for (row, weight) in if self.old < self.new { [old, new] } else { [new, old] } {
+            if !row.is_empty() {
+                self.rows.push(row);
+                self.weights.push(weight);
+            }
+        }
     }
 }
 

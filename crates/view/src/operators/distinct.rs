@@ -27,5 +27,5 @@ pub(crate) fn crossings(layout: &Layout, batch: &Batch, new: &Spine) -> Result<D
         }
         entries.push(entry);
     }
-    Ok(Delta::new(layout.decode(entries.iter().copied())?, weights))
+    Ok(Delta::encoded(layout.row(), layout.logical(entries.into_iter())?, weights))
 }

@@ -10,8 +10,9 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use monostable_types::Weight;
+use monostable_types::{Rows, Weight};
 
 use crate::batch::Batch;
 use crate::delta::Delta;
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 use crate::identity;
 use crate::layout::{Layout, RowType};
 use crate::operators::map::put_expression;
-use crate::spine::{Entries, Spine};
+use crate::spine::{Entries, Hit, Spine};
 
 /// How many pairs are held before they are handed on.
 pub const PAIRS_MAX: usize = 8192;
@@ -89,7 +90,7 @@ pub(crate) struct Shape<'a> {
     /// The layout of the other side.
     pub(crate) other: &'a Layout,
     /// The type of a pair.
-    pub(crate) row: &'a RowType,
+    pub(crate) row: &'a Arc<RowType>,
 }
 
 /// Pairs the entries of `batch` with those of `spine`, chunk by chunk: call [`Probe::next`] until it gives nothing.
@@ -99,16 +100,31 @@ pub(crate) struct Probe<'a> {
     spine: &'a Spine,
     /// The entries of the batch that have the current key.
     group: Range<usize>,
-    /// The other side's entries with the current key.
-    matches: Option<Entries<'a>>,
+    matches: Matches<'a>,
     /// The current one of them, and the first entry of the group that it was not paired with yet.
     current: Option<(&'a [u8], Weight, usize)>,
-    pairs: Pairs<'a>,
+    pairs: Pairs,
+}
+
+/// The other side's entries with the current key that were not taken yet.
+enum Matches<'a> {
+    One(Option<(&'a [u8], Weight)>),
+    Several(Entries<'a>),
+}
+
+impl<'a> Matches<'a> {
+    fn next(&mut self) -> Result<Option<(&'a [u8], Weight)>, Failure> {
+        match self {
+            Matches::One(only) => Ok(only.take()),
+            Matches::Several(entries) => Ok(entries.next().transpose()?),
+        }
+    }
 }
 
 impl<'a> Probe<'a> {
     pub(crate) fn new(shape: Shape<'a>, batch: &'a Batch, spine: &'a Spine) -> Probe<'a> {
-        Probe { shape, batch, spine, group: 0..0, matches: None, current: None, pairs: Pairs::default() }
+        let matches = Matches::One(None);
+        Probe { shape, batch, spine, group: 0..0, matches, current: None, pairs: Pairs::default() }
     }
 
     /// The next chunk of pairs; `None` at the end. A chunk may be empty where the condition holds for no pair of it.
@@ -119,14 +135,13 @@ impl<'a> Probe<'a> {
                 let until = self.group.end.min(from + room);
                 for index in from..until {
                     let (changed, change) = self.batch.get(index);
-                    self.pairs.push(changed, entry, change.mul(weight)?);
+                    self.pairs.push(&self.shape, changed, entry, change.mul(weight)?)?;
                 }
                 if until < self.group.end {
                     self.current = Some((entry, weight, until));
                     return self.hand_on();
                 }
-            } else if let Some(entry) = self.matches.as_mut().and_then(Iterator::next) {
-                let (entry, weight) = entry?;
+            } else if let Some((entry, weight)) = self.matches.next()? {
                 self.current = Some((entry, weight, self.group.start));
             } else if self.group.end == self.batch.len() {
                 return self.hand_on();
@@ -142,50 +157,63 @@ impl<'a> Probe<'a> {
         let start = self.group.end;
         let first = self.batch.get(start).0;
         let key = &first[..self.shape.changed.codec().prefix_len(first, keys)?];
-        let same = |&index: &usize| self.batch.get(index).0.starts_with(key);
-        let end = (start + 1..self.batch.len()).take_while(same).last().map_or(start + 1, |last| last + 1);
+        let end = self.batch.prefix_end(start + 1, key);
         self.group = start..end;
-        self.matches = None;
+        self.matches = Matches::One(None);
         if self.shape.join.null_equals_null || !self.shape.changed.codec().has_null(key, keys)? {
-            let whole = keys == self.shape.other.key().len();
-            self.matches = Some(if whole { self.spine.key(key)? } else { self.spine.prefix(key)? });
+            self.matches = self.matches_of(key, keys == self.shape.other.key().len())?;
         }
         Ok(())
     }
 
-    /// Decodes the pairs that were collected and drops those for which the condition is not true.
+    fn matches_of(&self, key: &[u8], whole: bool) -> Result<Matches<'a>, Failure> {
+        if !whole {
+            return Ok(Matches::Several(self.spine.prefix(key)?));
+        }
+        Ok(match self.spine.hit(key)? {
+            Hit::Nothing => Matches::One(None),
+            Hit::One(entry, weight) => Matches::One(Some((entry, weight))),
+            Hit::Several => Matches::Several(self.spine.key(key)?),
+        })
+    }
+
+    /// Hands on the pairs that were collected, without those for which the condition is not true.
     fn hand_on(&mut self) -> Result<Option<Delta>, Failure> {
         let pairs = std::mem::take(&mut self.pairs);
         if pairs.weights.is_empty() {
             return Ok(None);
         }
-        let changed = self.shape.changed.decode(pairs.changed.iter().copied())?;
-        let other = self.shape.other.decode(pairs.other.iter().copied())?;
-        let (left, right) = match self.shape.side {
-            Side::Left => (changed, other),
-            Side::Right => (other, changed),
-        };
-        let columns = left.columns().iter().chain(right.columns()).cloned().collect();
-        let delta = Delta::new(self.shape.row.batch(columns, pairs.weights.len())?, pairs.weights);
+        let delta = Delta::encoded(self.shape.row, pairs.rows, pairs.weights);
         match &self.shape.join.residual {
             None => Ok(Some(delta)),
-            Some(condition) => Ok(Some(delta.filter(&truth(&condition.evaluate(delta.rows())?)?)?)),
+            Some(condition) => {
+                let keep = truth(&condition.evaluate(delta.columns()?)?)?;
+                Ok(Some(delta.filter(&keep)?))
+            }
         }
     }
 }
 
-/// Pairs that wait to be decoded; entries are borrowed from the batch and from the runs.
+/// Pairs that wait to be handed on, encoded: the left row, then the right row.
 #[derive(Default)]
-struct Pairs<'a> {
-    changed: Vec<&'a [u8]>,
-    other: Vec<&'a [u8]>,
+struct Pairs {
+    rows: Rows,
     weights: Vec<Weight>,
+    scratch: Vec<u32>,
 }
 
-impl<'a> Pairs<'a> {
-    fn push(&mut self, changed: &'a [u8], other: &'a [u8], weight: Weight) {
-        self.changed.push(changed);
-        self.other.push(other);
+impl Pairs {
+    fn push(&mut self, shape: &Shape<'_>, changed: &[u8], other: &[u8], weight: Weight) -> Result<(), Failure> {
+        let (left, right) = match shape.side {
+            Side::Left => ((shape.changed, changed), (shape.other, other)),
+            Side::Right => ((shape.other, other), (shape.changed, changed)),
+        };
+        let scratch = &mut self.scratch;
+        self.rows.push_with(|bytes| {
+            left.0.put_logical(left.1, scratch, bytes)?;
+            right.0.put_logical(right.1, scratch, bytes)
+        })?;
         self.weights.push(weight);
+        Ok(())
     }
 }

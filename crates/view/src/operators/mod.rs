@@ -15,7 +15,7 @@ pub mod top_k;
 
 use std::fmt;
 
-use monostable_types::{Order, Weight};
+use monostable_types::{Order, Rows, Weight};
 
 use crate::delta::Delta;
 use crate::graph::TableId;
@@ -71,7 +71,7 @@ impl Operator {
                 out.push(2);
                 identity::put_number(out, rows.len() as u64);
                 // Debug output of consolidated rows is not needed: their encoding is canonical.
-                encode_rows(rows, row, out);
+                encode_rows(rows, out);
             }
             Operator::Map(map) => {
                 out.push(3);
@@ -148,15 +148,13 @@ fn describe_direction(&(column, order): &(usize, Order)) -> String {
     format!("{column}{}{nulls}", if order.descending { " desc" } else { "" })
 }
 
-/// Rows of a constant as bytes: their entries in the layout without a key, and their weights.
-fn encode_rows(rows: &Delta, row: &RowType, out: &mut Vec<u8>) {
-    let layout = Layout::new(RowType::new(row.types()), &[]);
-    let mut entries = monostable_types::Rows::default();
-    // The builder consolidated these rows with the same codec, so that they are known to be encodable.
-    let encodable = layout.encode(rows.rows(), &mut entries).is_ok();
-    debug_assert!(encodable);
-    for (index, &Weight(weight)) in rows.weights().iter().enumerate().take(entries.len()) {
-        identity::put_bytes(out, entries.row(index));
+/// Rows of a constant as bytes: their encodings and their weights.
+fn encode_rows(rows: &Delta, out: &mut Vec<u8>) {
+    // The builder consolidated these rows, so that they are there in encoded form.
+    let entries = rows.rows().map_or_else(|_| Rows::default(), Rows::clone);
+    debug_assert_eq!(entries.len(), rows.len());
+    for (entry, &Weight(weight)) in entries.iter().zip(rows.weights().iter()) {
+        identity::put_bytes(out, entry);
         out.extend_from_slice(&weight.to_le_bytes());
     }
 }

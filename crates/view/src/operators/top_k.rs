@@ -68,7 +68,7 @@ impl TopK {
                 weights.push(change);
             }
         }
-        Ok(Delta::new(layout.decode(entries.iter().copied())?, weights))
+        Ok(Delta::encoded(layout.row(), layout.logical(entries.into_iter())?, weights))
     }
 
     /// The first position behind the window.

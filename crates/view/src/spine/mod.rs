@@ -51,6 +51,16 @@ struct Inner {
     files: Vec<Run>,
 }
 
+/// What [`Spine::hit`] finds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hit<'a> {
+    Nothing,
+    /// The only entry.
+    One(&'a [u8], Weight),
+    /// Entries that have to be added up: ask [`Spine::key`].
+    Several,
+}
+
 /// What a spine consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpineStats {
@@ -164,6 +174,20 @@ impl Spine {
         Ok(found.map(|(entry, weight)| (entry, Weight(weight))))
     }
 
+    /// What is there for a whole key, found without allocating when at most one run has it.
+    pub(crate) fn hit(&self, key: &[u8]) -> Result<Hit<'_>> {
+        let hash = key_hash(key);
+        let mut hit = Hit::Nothing;
+        for run in self.runs() {
+            match (run.find(key, hash, &self.inner.extent)?, &hit) {
+                (Found::Nothing, _) => {}
+                (Found::One(entry, weight), Hit::Nothing) => hit = Hit::One(entry, Weight(weight)),
+                (Found::One(..) | Found::Many, _) => return Ok(Hit::Several),
+            }
+        }
+        Ok(hit)
+    }
+
     /// `get` for a key that several entries of the runs have: the ones that do not cancel decide.
     fn get_sum(&self, key: &[u8]) -> Result<Option<(&[u8], Weight)>> {
         let mut entries = self.key(key)?;
@@ -176,8 +200,10 @@ impl Spine {
 
     /// The weight of an entry, zero when it is absent.
     pub fn contains_weight(&self, entry: &[u8]) -> Result<Weight> {
-        if let KeyExtent::Whole = self.inner.extent {
-            return Ok(self.get(entry)?.map_or(Weight::ZERO, |(_, weight)| weight));
+        match self.hit(self.inner.extent.key(entry)?)? {
+            Hit::Nothing => return Ok(Weight::ZERO),
+            Hit::One(found, weight) => return Ok(if found == entry { weight } else { Weight::ZERO }),
+            Hit::Several => {}
         }
         let mut sum = Weight::ZERO;
         for run in self.runs() {

@@ -343,13 +343,14 @@ pub(crate) fn delta(types: &[DataType], rows: &[(Vec<Value>, i64)]) -> Delta {
 
 /// Adds the rows of a delta to a Z-set.
 pub(crate) fn collect(delta: &Delta, into: &mut ZSet) {
-    let schema = delta.rows().schema();
+    let columns = delta.columns().unwrap();
+    let schema = columns.schema();
     for index in 0..delta.len() {
         let cell = |(at, column): (usize, &arrow_array::ArrayRef)| {
             let data_type = DataType::from_arrow(schema.field(at).data_type()).unwrap();
             Value::from_array(column.as_ref(), index, data_type).unwrap()
         };
-        add(into, delta.rows().columns().iter().enumerate().map(cell).collect(), delta.weights()[index].0);
+        add(into, columns.columns().iter().enumerate().map(cell).collect(), delta.weights()[index].0);
     }
 }
 
@@ -360,7 +361,7 @@ pub(crate) fn held(version: &Version, node: NodeId) -> ZSet {
     for entry in version.spine_of(node).unwrap().prefix(b"").unwrap() {
         let (entry, weight) = entry.unwrap();
         let rows = layout.decode(std::iter::once(entry)).unwrap();
-        collect(&Delta::new(rows, vec![weight]), &mut zset);
+        collect(&Delta::new(layout.row(), rows, vec![weight]), &mut zset);
     }
     zset
 }

@@ -98,11 +98,11 @@ fn windows_without_an_end_or_without_rows_are_windows() {
 
 #[test]
 fn a_change_behind_the_window_is_left_unread() {
-    let layout = Layout::ordered(RowType::new(&TYPES), &[(1, DOWN)]);
+    let layout = Layout::new(RowType::new(&TYPES), &[(1, DOWN)]);
     let batch = |rows: &[(Vec<Value>, i64)]| {
         let delta = delta(&TYPES, rows);
         let mut entries = monostable_types::Rows::new();
-        layout.encode(delta.rows(), &mut entries).unwrap();
+        layout.arrange(&delta, &mut entries).unwrap();
         std::sync::Arc::new(Batch::from_unsorted(&entries, delta.weights()).unwrap())
     };
     let content: Vec<_> = (0..100).map(|n| (row(n, n), 1)).collect();

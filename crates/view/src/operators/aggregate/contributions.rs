@@ -1,211 +1,117 @@
 //! `Contributions`: what the changed rows of one step add to each group, before it meets the groups' state.
 //!
-//! Rows find their group by its encoding, once; then each accumulator runs over its column, typed, once. Groups are kept
-//! in the order of their first row and looked up by hash; whoever reads them sorts.
+//! A row finds its group by the encoding of its leading columns, which is numbered; then each
+//! accumulator takes the number in its argument's piece of the row. Groups are kept in the order of their first row, and
+//! sorted once when they are read.
 //!
-//! Cost: one hash lookup per row, and one addition per row and accumulator.
+//! Cost: one hash lookup per row, one addition per row and accumulator; nothing is allocated per row.
 
-use std::collections::HashMap;
-
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::i256;
-use arrow_schema::DataType as ArrowType;
-use monostable_types::{RowCodec, Rows, Weight};
+use monostable_types::{DataType, Interner, Number, Weight, number};
 
+use crate::batch::sorted_order;
 use crate::delta::Delta;
-use crate::expression::truth;
 use crate::failure::Failure;
+use crate::hash::key_hash;
 use crate::operators::aggregate::Slot;
 use crate::operators::aggregate::accumulator::{Accumulator, overflow};
 
 /// What changed rows add to each group.
 #[derive(Debug, Default)]
 pub(crate) struct Contributions {
-    index: HashMap<Box<[u8]>, usize>,
+    groups: Interner,
     rows: Vec<i64>,
-    /// One per group and slot, group by group.
+    /// One per group and accumulator, group by group.
     accumulators: Vec<Accumulator>,
+    scratch: Vec<u32>,
+}
+
+/// What is added to one group.
+pub(crate) struct Contribution<'a> {
+    pub(crate) group: &'a [u8],
+    pub(crate) rows: i64,
+    pub(crate) accumulators: &'a [Accumulator],
 }
 
 impl Contributions {
-    /// The groups, in no particular order.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = &[u8]> {
-        self.index.keys().map(|group| &**group)
-    }
-
     /// Number of groups.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// The rows and the accumulators that are added to a group.
-    pub(crate) fn of(&self, group: &[u8], slots: usize) -> Option<(i64, &[Accumulator])> {
-        let &at = self.index.get(group)?;
-        Some((self.rows[at], &self.accumulators[at * slots..(at + 1) * slots]))
+    /// What is added to each group, in ascending order of groups. `accumulators` is how many each group has.
+    pub(crate) fn sorted(&self, accumulators: usize) -> impl Iterator<Item = Contribution<'_>> {
+        sorted_order(self.groups.strings()).into_iter().map(move |at| {
+            let at = at as usize;
+            Contribution {
+                group: self.groups.strings().row(at),
+                rows: self.rows[at],
+                accumulators: &self.accumulators[at * accumulators..(at + 1) * accumulators],
+            }
+        })
     }
 
-    pub(crate) fn absorb(
-        &mut self,
-        groups: usize,
-        group_codec: &RowCodec,
-        slots: &[Slot],
-        port: usize,
-        delta: &Delta,
-    ) -> Result<(), Failure> {
-        let group_of = self.group_of(groups, group_codec, slots, delta)?;
-        if port == 0 {
-            for (&group, weight) in group_of.iter().zip(delta.weights().iter()) {
-                self.rows[group] = self.rows[group].checked_add(weight.0).ok_or_else(overflow)?;
+    /// Adds the rows of a change that come in through a port. Their first `groups` columns are their group.
+    pub(crate) fn absorb(&mut self, groups: usize, slots: &[Slot], port: usize, delta: &Delta) -> Result<(), Failure> {
+        let (codec, types) = (delta.row().codec(), delta.row().types());
+        let fed: Vec<(usize, Slot)> = slots.iter().copied().enumerate().filter(|(_, slot)| slot.port == port).collect();
+        let columns = fed.iter().flat_map(|(_, slot)| slot.argument.iter().chain(&slot.filter));
+        let reach = columns.map(|column| column + 1).max().unwrap_or(0).max(groups);
+        let mut ends = std::mem::take(&mut self.scratch);
+        for (row, weight) in delta.rows()?.iter().zip(delta.weights().iter()) {
+            codec.boundaries_until(row, reach, &mut ends)?;
+            let at = self.group_of(&row[..ends[groups] as usize], slots);
+            if port == 0 {
+                self.rows[at] = self.rows[at].checked_add(weight.0).ok_or_else(overflow)?;
+            }
+            let piece = |column: usize| &row[ends[column] as usize..ends[column + 1] as usize];
+            for (index, slot) in &fed {
+                let passes = match slot.filter {
+                    Some(column) => number(DataType::Boolean, piece(column))? == Number::Boolean(true),
+                    None => true,
+                };
+                if passes {
+                    let value = slot.argument.map(|column| number(types[column], piece(column))).transpose()?;
+                    add(&mut self.accumulators[at * slots.len() + index], value, *weight)?;
+                }
             }
         }
-        for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.port == port) {
-            let filter = slot.filter.map(|column| truth(delta.rows().column(column))).transpose()?;
-            let column = slot.argument.map(|column| delta.rows().column(column));
-            let mut values = Values {
-                filter: filter.as_ref(),
-                column,
-                weights: delta.weights(),
-                group_of: &group_of,
-                accumulators: &mut self.accumulators,
-                slots: slots.len(),
-                slot: index,
-            };
-            values.add()?;
-        }
+        self.scratch = ends;
         Ok(())
     }
 
-    /// For each row, the number of its group; groups that are new get a number.
-    fn group_of(
-        &mut self,
-        groups: usize,
-        group_codec: &RowCodec,
-        slots: &[Slot],
-        delta: &Delta,
-    ) -> Result<Vec<usize>, Failure> {
-        let mut encoded = Rows::default();
-        if groups > 0 {
-            group_codec.encode_columns(&delta.rows().columns()[..groups], &mut encoded)?;
-        }
-        let mut group_of = Vec::with_capacity(delta.len());
-        for row in 0..delta.len() {
-            let group = if groups > 0 { encoded.row(row) } else { b"" };
-            if let Some(&at) = self.index.get(group) {
-                group_of.push(at);
-                continue;
-            }
-            let at = self.rows.len();
-            self.index.insert(group.into(), at);
+    /// The number of a group; a group that is new gets one.
+    fn group_of(&mut self, group: &[u8], slots: &[Slot]) -> usize {
+        let (at, new) = self.groups.intern(key_hash(group), group);
+        if new {
             self.rows.push(0);
             self.accumulators.extend(slots.iter().map(|slot| Accumulator::new(slot.kind)));
-            group_of.push(at);
         }
-        Ok(group_of)
+        at
     }
 }
 
-/// One accumulator's pass over one chunk.
-struct Values<'a> {
-    filter: Option<&'a BooleanArray>,
-    column: Option<&'a ArrayRef>,
-    weights: &'a [Weight],
-    group_of: &'a [usize],
-    accumulators: &'a mut [Accumulator],
-    slots: usize,
-    slot: usize,
-}
-
-impl Values<'_> {
-    fn add(&mut self) -> Result<(), Failure> {
-        match self.column {
-            None => self.each(|_, _, _| Ok(())),
-            Some(column) => self.add_column(column),
+/// Counts a value that is not NULL and adds it. Without an argument every row counts.
+fn add(to: &mut Accumulator, value: Option<Number>, Weight(weight): Weight) -> Result<(), Failure> {
+    if value == Some(Number::Null) {
+        return Ok(());
+    }
+    to.count(weight)?;
+    match (to, value) {
+        (Accumulator::Integer { sum, .. }, Some(Number::Integer(value))) => {
+            *sum = sum.checked_add(i128::from(value) * i128::from(weight)).ok_or_else(overflow)?;
         }
-    }
-
-    fn add_column(&mut self, column: &ArrayRef) -> Result<(), Failure> {
-        match column.data_type() {
-            ArrowType::Int16 => {
-                let values = column.as_primitive::<Int16Type>().values();
-                self.each(|to, row, weight| add_integer(to, values[row].into(), weight))
-            }
-            ArrowType::Int32 => {
-                let values = column.as_primitive::<Int32Type>().values();
-                self.each(|to, row, weight| add_integer(to, values[row].into(), weight))
-            }
-            ArrowType::Int64 => {
-                let values = column.as_primitive::<Int64Type>().values();
-                self.each(|to, row, weight| add_integer(to, values[row], weight))
-            }
-            ArrowType::Decimal128(..) => {
-                let values = column.as_primitive::<Decimal128Type>().values();
-                self.each(|to, row, weight| add_decimal(to, values[row], weight))
-            }
-            ArrowType::Float32 => {
-                let values = column.as_primitive::<Float32Type>().values();
-                self.each(|to, row, weight| add_float(to, values[row].into(), weight))
-            }
-            ArrowType::Float64 => {
-                let values = column.as_primitive::<Float64Type>().values();
-                self.each(|to, row, weight| add_float(to, values[row], weight))
-            }
-            ArrowType::Boolean => {
-                let values = column.as_boolean().values();
-                self.each(|to, row, weight| add_boolean(to, values.value(row), weight))
-            }
-            // Only counted.
-            _ => self.each(|_, _, _| Ok(())),
+        (Accumulator::Decimal { sum, .. }, Some(Number::Decimal(value))) => {
+            let product = i256::from_i128(value).checked_mul(i256::from_i128(weight.into()));
+            *sum = product.and_then(|product| sum.checked_add(product)).ok_or_else(overflow)?;
         }
-    }
-
-    /// Counts every value that is not NULL and passes the filter, and adds it with `add`.
-    fn each(
-        &mut self,
-        mut add: impl FnMut(&mut Accumulator, usize, i64) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let nulls = self.column.and_then(|column| column.logical_nulls());
-        for (row, (&group, weight)) in self.group_of.iter().zip(self.weights).enumerate() {
-            let null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-            if null || self.filter.is_some_and(|filter| !filter.value(row)) {
-                continue;
-            }
-            let to = &mut self.accumulators[group * self.slots + self.slot];
-            to.count(weight.0)?;
-            add(to, row, weight.0)?;
+        (Accumulator::Float { sum, .. }, Some(Number::Float(value))) => sum.add(value, weight)?,
+        (Accumulator::Boolean { trues, .. }, Some(Number::Boolean(true))) => {
+            *trues = trues.checked_add(weight).ok_or_else(overflow)?;
         }
-        Ok(())
-    }
-}
-
-fn add_integer(to: &mut Accumulator, value: i64, weight: i64) -> Result<(), Failure> {
-    if let Accumulator::Integer { sum, .. } = to {
-        *sum = sum.checked_add(i128::from(value) * i128::from(weight)).ok_or_else(overflow)?;
-    }
-    Ok(())
-}
-
-fn add_decimal(to: &mut Accumulator, value: i128, weight: i64) -> Result<(), Failure> {
-    if let Accumulator::Decimal { sum, .. } = to {
-        let product = i256::from_i128(value).checked_mul(i256::from_i128(weight.into()));
-        *sum = product.and_then(|product| sum.checked_add(product)).ok_or_else(overflow)?;
-    }
-    Ok(())
-}
-
-fn add_float(to: &mut Accumulator, value: f64, weight: i64) -> Result<(), Failure> {
-    if let Accumulator::Float { sum, .. } = to {
-        sum.add(value, weight)?;
-    }
-    Ok(())
-}
-
-fn add_boolean(to: &mut Accumulator, value: bool, weight: i64) -> Result<(), Failure> {
-    if let Accumulator::Boolean { trues, .. } = to
-        && value
-    {
-        *trues = trues.checked_add(weight).ok_or_else(overflow)?;
+        // Only counted.
+        (Accumulator::Count { .. } | Accumulator::Boolean { .. }, _) => {}
+        _ => return Err(Failure::inconsistent("a sum is fed with values of another type")),
     }
     Ok(())
 }

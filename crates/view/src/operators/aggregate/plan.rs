@@ -43,6 +43,7 @@ pub(crate) fn expand(
         group_codec: Arc::new(RowCodec::new(group_types)),
         ports: ports.into_iter().map(|(_, port)| port).collect(),
         slots,
+        output_codecs: outputs.iter().map(|output: &Output| RowCodec::new(&[output.result])).collect(),
         outputs,
     };
     Ok(builder.intern(Operator::Aggregate(aggregate), inputs, RowType::new(&types)))
