@@ -86,7 +86,7 @@ fn play_on_postgres(session: &mut Session, history: &History) -> Result<(), Test
     let tables = history.tables.iter().map(|table| table.to_sql());
     for sql in setup
         .chain(tables)
-        .chain(history.views.iter().map(|view| format!("CREATE VIEW {} AS {}", view.name, view.query())))
+        .chain(history.views.iter().map(|view| format!("CREATE VIEW {} AS {}", view.name, view.total_query())))
     {
         run(&sql).map_err(|failure| TestCaseError::fail(format!("{sql}: {failure:?}")))?;
     }

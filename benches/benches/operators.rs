@@ -9,7 +9,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use monostable_types::{DataType, Value};
+use monostable_types::{DataType, Order, Value};
 use monostable_view::expression::{Column, Compare, Comparison, Literal};
 use monostable_view::{
     AggregateCall, AggregateFunction, Build, Delta, Graph, GraphBuilder, Join, NodeId, Scope, TableId, Version,
@@ -58,6 +58,14 @@ fn aggregate(builder: &mut GraphBuilder, source: NodeId, calls: &[AggregateCall]
     let rows = builder.project(source, &[1, 2]).unwrap();
     let aggregate = builder.aggregate(rows, 1, calls).unwrap();
     vec![builder.arrange(aggregate, &[0]).unwrap()]
+}
+
+/// The first rows by a column, descending.
+fn top(builder: &mut GraphBuilder, source: NodeId, column: usize, limit: u64) -> Vec<NodeId> {
+    let descending = Order { descending: true, nulls_first: true };
+    let sorted = builder.arrange_ordered(source, &[(column, descending)]).unwrap();
+    let window = builder.top_k(sorted, 0, Some(limit)).unwrap();
+    vec![builder.arrange(window, &[0]).unwrap()]
 }
 
 fn versions() -> Vec<(&'static str, Version)> {
@@ -112,6 +120,10 @@ fn versions() -> Vec<(&'static str, Version)> {
                 aggregate(builder, orders, &[of(AggregateFunction::Min), of(AggregateFunction::Max)])
             }),
         ),
+        // New orders are no dearer than those that are there, and they have the highest numbers.
+        ("top 10, behind it", filled(|builder, orders, _| top(builder, orders, 2, 10))),
+        ("top 10, in it", filled(|builder, orders, _| top(builder, orders, 0, 10))),
+        ("top 10,000, in it", filled(|builder, orders, _| top(builder, orders, 0, 10_000))),
         ("count distinct", filled(|builder, orders, _| aggregate(builder, orders, &[distinct]))),
     ]
 }

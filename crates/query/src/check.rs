@@ -83,15 +83,19 @@ impl Check {
             (Purpose::View, _) => Some("in a materialized view"),
         };
         if let Some(place) = place {
-            if query.order_by.is_some() {
-                return refuse(format!("ORDER BY {place}"));
-            }
-            if query.limit_clause.is_some() || query.fetch.is_some() {
-                return refuse(format!("LIMIT or OFFSET {place}"));
+            match (query.order_by.is_some(), query.limit_clause.is_some() || query.fetch.is_some()) {
+                (true, false) => return refuse(format!("ORDER BY without LIMIT {place}")),
+                (false, true) => return refuse(format!("LIMIT or OFFSET without ORDER BY {place}")),
+                _ => {}
             }
         }
-        if query.fetch.is_some() {
-            return refuse("FETCH FIRST (use LIMIT)");
+        if let Some(fetch) = &query.fetch {
+            if fetch.with_ties || fetch.percent {
+                return refuse("FETCH FIRST with PERCENT or WITH TIES");
+            }
+            if let Some(ast::LimitClause::LimitOffset { limit: Some(_), .. }) = query.limit_clause {
+                return Err(Error::Syntax("multiple LIMIT clauses not allowed".to_string()));
+            }
         }
         if query.with.as_ref().is_some_and(|with| with.recursive) {
             return refuse("WITH RECURSIVE");

@@ -103,6 +103,8 @@ fn peel(plan: &LogicalPlan) -> (Vec<String>, &LogicalPlan) {
             LogicalPlan::Projection(projection) => {
                 (format!("project {} columns", projection.expr.len()), &projection.input)
             }
+            LogicalPlan::Filter(filter) => (plan.display().to_string(), &filter.input),
+            LogicalPlan::SubqueryAlias(alias) => (plan.display().to_string(), &alias.input),
             _ => break,
         };
         tail.push(step.to_lowercase());
@@ -115,6 +117,8 @@ fn has_tail(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => true,
         LogicalPlan::Projection(projection) => has_tail(&projection.input),
+        LogicalPlan::Filter(filter) => has_tail(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => has_tail(&alias.input),
         _ => false,
     }
 }

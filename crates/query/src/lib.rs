@@ -20,6 +20,7 @@ mod dml;
 mod error;
 pub mod explain;
 mod functions;
+mod limit;
 mod lookup;
 pub mod lower;
 mod names;

@@ -11,6 +11,7 @@
 mod aggregate;
 mod join;
 mod key;
+mod window;
 
 use std::sync::Arc;
 
@@ -100,6 +101,7 @@ impl Lowering<'_> {
                 let inputs = union.inputs.iter().map(|input| self.node(input)).collect::<Result<Vec<_>>>()?;
                 Ok(self.graph.union(&inputs)?)
             }
+            LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => {
                 let types = types_of(&empty.schema)?;
@@ -155,8 +157,7 @@ fn construct(plan: &LogicalPlan) -> String {
     match plan {
         LogicalPlan::Join(join) => format!("{} JOIN", join.join_type.to_string().to_uppercase()),
         LogicalPlan::Window(_) => "a window function".to_string(),
-        LogicalPlan::Sort(_) => "ORDER BY in a subquery or view".to_string(),
-        LogicalPlan::Limit(_) => "LIMIT or OFFSET in a subquery or view".to_string(),
+        LogicalPlan::Sort(_) => "ORDER BY without LIMIT in a subquery or view".to_string(),
         LogicalPlan::Distinct(_) => "DISTINCT ON".to_string(),
         LogicalPlan::Subquery(_) => "a correlated subquery".to_string(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_string(),

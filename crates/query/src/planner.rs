@@ -5,7 +5,7 @@
 //! (`check`). Nothing is executed, and no state is kept between statements but the plan cache.
 //!
 //! Steps: parse, refuse what is not supported by name, name the select items, bind, type (our rules, then DataFusion's
-//! coercion, then our check of what it inserted), optimise with the rules that help a maintained view.
+//! coercion, then our check of what it inserted), settle how limits break ties, optimise with the rules that help a maintained view.
 //!
 //! Cost: about half a millisecond per statement; the plan cache is there for that.
 
@@ -35,6 +35,7 @@ use crate::context::Context;
 use crate::depth::{self, with_stack};
 use crate::error::{self, Error, Result};
 use crate::functions::Functions;
+use crate::limit;
 use crate::lower::relation_of;
 use crate::names;
 use crate::operators::Operators;
@@ -65,9 +66,9 @@ const RULES: [&str; 12] = [
 /// What a query is for: it decides what may stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The definition of a materialized view: no order, no limit, no parameters.
+    /// The definition of a materialized view: no parameters, ORDER BY only with LIMIT and the other way round.
     View,
-    /// An ad-hoc query: ORDER BY, LIMIT and OFFSET at the top, and parameters, are allowed.
+    /// An ad-hoc query: parameters are allowed, and ORDER BY and LIMIT without each other at the top.
     Query,
 }
 
@@ -160,6 +161,7 @@ impl Planner {
         with_stack(|| {
             check::query(query, purpose)?;
             let mut query = query.clone();
+            limit::fetch_as_limit(&mut query);
             names::name_select_items(&mut query);
             let context = self.context(catalog);
             let statement = ast::Statement::Query(Box::new(query));
@@ -167,9 +169,9 @@ impl Planner {
         })
     }
 
-    /// Settles the types of a bound plan.
+    /// Settles the types of a bound plan, and how its limits break ties.
     pub fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        with_stack(|| Ok(self.analyzer.execute_and_check(plan, &self.options, |_, _| {})?))
+        with_stack(|| limit::settle(self.analyzer.execute_and_check(plan, &self.options, |_, _| {})?))
     }
 
     /// Rewrites a typed plan into one that is cheaper to maintain and gives the same rows.

@@ -8,7 +8,9 @@
 use crate::choices::Choices;
 use crate::datum::Datum;
 use crate::history::{End, History, Operation, Transaction};
-use crate::model::{Aggregate, Comparison, Function, Kind, Output, Predicate, Row, Scalar, Select, Table, View};
+use crate::model::{
+    Aggregate, Comparison, Function, Kind, Output, Predicate, Row, Scalar, Select, SortKey, Table, View, Window,
+};
 use proptest::prelude::*;
 
 const KINDS: [Kind; 6] = [Kind::Integer, Kind::Text, Kind::BigInt, Kind::Numeric, Kind::Double, Kind::Boolean];
@@ -142,7 +144,18 @@ fn view(choices: &mut Choices<'_>, index: usize, tables: &[Table], views: &[View
         });
         branches.push(second);
     }
-    View { name: format!("v{index}"), branches, columns }
+    let window = choices.rarely(3).then(|| window(choices, columns.len()));
+    View { name: format!("v{index}"), branches, window, columns }
+}
+
+fn window(choices: &mut Choices<'_>, width: usize) -> Window {
+    let mut order: Vec<SortKey> = Vec::new();
+    for _ in 0..1 + choices.below(2) {
+        let (column, descending) = (choices.below(width), choices.rarely(2));
+        order.push(SortKey { column, descending, nulls_first: choices.rarely(3) != descending });
+    }
+    let limit = if choices.rarely(6) { None } else { Some((choices.below(5) + 3) % 5) };
+    Window { order, limit, offset: if choices.rarely(3) { 1 + choices.below(2) } else { 0 } }
 }
 
 fn scope(select: &Select, sources: &[Source]) -> Scope {

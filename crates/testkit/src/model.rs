@@ -365,13 +365,75 @@ impl Select {
     }
 }
 
-/// A generated view: one SELECT, or a UNION ALL of several. Its columns are named `c0`, `c1`, ...
+/// One column of an ORDER BY.
+#[derive(Debug, Clone, Copy)]
+pub struct SortKey {
+    /// The column, by its position in the output.
+    pub column: usize,
+    /// `DESC`
+    pub descending: bool,
+    /// `NULLS FIRST`, else `NULLS LAST`
+    pub nulls_first: bool,
+}
+
+impl SortKey {
+    fn compare(&self, left: &Row, right: &Row) -> Ordering {
+        let (left, right) = (&left[self.column], &right[self.column]);
+        let nulls_last = if self.nulls_first { Ordering::Greater } else { Ordering::Less };
+        match left.compare(right) {
+            Some(order) if self.descending => order.reverse(),
+            Some(order) => order,
+            None if left.is_null() && right.is_null() => Ordering::Equal,
+            None if right.is_null() => nulls_last,
+            None => nulls_last.reverse(),
+        }
+    }
+
+    fn to_sql(self) -> String {
+        let direction = if self.descending { "DESC" } else { "ASC" };
+        let nulls = if self.nulls_first { "FIRST" } else { "LAST" };
+        format!("c{} {direction} NULLS {nulls}", self.column)
+    }
+}
+
+/// `ORDER BY .. LIMIT .. OFFSET ..`
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// By what the rows are ordered, at least one column; what that leaves equal is ordered by all columns from left to right.
+    pub order: Vec<SortKey>,
+    /// `LIMIT`
+    pub limit: Option<usize>,
+    /// `OFFSET`
+    pub offset: usize,
+}
+
+impl Window {
+    fn cut(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        let by_order = |a: &Row, b: &Row| {
+            self.order.iter().map(|key| key.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        };
+        rows.sort_by(|a, b| by_order(a, b).then_with(|| a.cmp(b)));
+        rows.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// With `width`, the order of that many columns is written out to its end: elsewhere it is open who wins a tie.
+    fn to_sql(&self, width: Option<usize>) -> String {
+        let rest = (0..width.unwrap_or(0)).map(|column| SortKey { column, descending: false, nulls_first: false });
+        let order: Vec<String> = self.order.iter().copied().chain(rest).map(SortKey::to_sql).collect();
+        let limit = self.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+        format!(" ORDER BY {}{limit} OFFSET {}", order.join(", "), self.offset)
+    }
+}
+
+/// A generated view: one SELECT, or a UNION ALL of several, and perhaps a part of their rows. Its columns are named `c0`, `c1`, ...
 #[derive(Debug, Clone)]
 pub struct View {
     /// The view's name.
     pub name: String,
     /// The branches of the UNION ALL.
     pub branches: Vec<Select>,
+    /// Which of the rows the view has, if not all.
+    pub window: Option<Window>,
     /// The types of its columns.
     pub columns: Vec<Kind>,
 }
@@ -379,7 +441,17 @@ pub struct View {
 impl View {
     /// The view's query.
     pub fn query(&self) -> String {
-        self.branches.iter().map(Select::to_sql).collect::<Vec<_>>().join(" UNION ALL ")
+        self.query_with(None)
+    }
+
+    /// A query with the same rows that leaves no tie open.
+    pub fn total_query(&self) -> String {
+        self.query_with(Some(self.columns.len()))
+    }
+
+    fn query_with(&self, width: Option<usize>) -> String {
+        let branches = self.branches.iter().map(Select::to_sql).collect::<Vec<_>>().join(" UNION ALL ");
+        branches + &self.window.as_ref().map(|window| window.to_sql(width)).unwrap_or_default()
     }
 
     /// `CREATE MATERIALIZED VIEW ..`
@@ -390,6 +462,9 @@ impl View {
     /// The view's rows, sorted, given the rows of the relations it names.
     pub fn evaluate(&self, contents: &dyn Fn(&str) -> Vec<Row>) -> Vec<Row> {
         let mut rows: Vec<Row> = self.branches.iter().flat_map(|branch| branch.evaluate(contents)).collect();
+        if let Some(window) = &self.window {
+            rows = window.cut(rows);
+        }
         rows.sort();
         rows
     }

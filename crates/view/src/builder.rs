@@ -9,14 +9,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use monostable_types::{DataType, Value};
+use monostable_types::{DataType, Order, Value};
 
 use crate::delta::Delta;
 use crate::expression::Expr;
 use crate::failure::Failure;
 use crate::graph::{Graph, Inner, Node, NodeId, TableId};
 use crate::layout::{Layout, RowType};
-use crate::operators::{AggregateCall, Join, Map, Operator};
+use crate::operators::{AggregateCall, Join, Map, Operator, TopK};
 
 /// A graph cannot be built as asked.
 #[derive(Debug, thiserror::Error)]
@@ -183,9 +183,16 @@ impl GraphBuilder {
 
     /// The input, integrated into an arrangement that is sorted by the columns `key`.
     pub fn arrange(&mut self, input: NodeId, key: &[usize]) -> Result<NodeId, GraphError> {
+        let key: Vec<(usize, Order)> = key.iter().map(|&column| (column, Order::default())).collect();
+        self.arrange_ordered(input, &key)
+    }
+
+    /// The same, with a direction for each column of the key, as `ORDER BY` asks for it. Where all directions are the default
+    /// it is the node that `arrange` gives.
+    pub fn arrange_ordered(&mut self, input: NodeId, key: &[(usize, Order)]) -> Result<NodeId, GraphError> {
         let row = Arc::clone(self.row(input)?);
         let mut seen = BTreeSet::new();
-        for &column in key {
+        for &(column, _) in key {
             column_type(&row, column)?;
             if !seen.insert(column) {
                 return Err(GraphError::RepeatedColumn(column));
@@ -196,11 +203,18 @@ impl GraphBuilder {
         let input = if node.is_arrange() { node.inputs[0] } else { input };
         // An aggregate keeps its rows by group itself.
         if let Operator::Aggregate(aggregate) = &self.node(input)?.operator
-            && aggregate.layout().key() == key
+            && aggregate.layout().key().iter().map(|&column| (column, Order::default())).eq(key.iter().copied())
         {
             return Ok(input);
         }
         Ok(self.inner.intern(Operator::Arrange(Layout::new(Arc::clone(&row), key)), vec![input], row))
+    }
+
+    /// The rows at the positions from `offset` on, at most `limit` of them, in the order of an arrangement: its key with its
+    /// directions, then the other columns as they come. A row of weight w has w positions.
+    pub fn top_k(&mut self, arrangement: NodeId, offset: u64, limit: Option<u64>) -> Result<NodeId, GraphError> {
+        let row = Arc::clone(self.layout(arrangement, "a top-k")?.row());
+        Ok(self.inner.intern(Operator::TopK(TopK { offset, limit }), vec![arrangement], row))
     }
 
     /// Promises that the consolidated content of an arrangement has positive weights only, as every table and every view
@@ -225,11 +239,16 @@ impl GraphBuilder {
     pub fn join(&mut self, left: NodeId, right: NodeId, join: Join) -> Result<NodeId, GraphError> {
         let (left_layout, right_layout) = (self.layout(left, "a join")?, self.layout(right, "a join")?);
         for at in 0..join.keys {
-            let type_at = |layout: &Layout| match layout.order().get(at) {
-                Some(&column) if at < layout.key().len() => Ok(layout.row().types()[column]),
-                _ => Err(GraphError::UnknownColumn { column: at, columns: layout.key().len() }),
+            let part = |layout: &Layout| match layout.directions().get(at) {
+                Some(&(column, order)) => Ok((layout.row().types()[column], order)),
+                None => Err(GraphError::UnknownColumn { column: at, columns: layout.key().len() }),
             };
-            check_type("a join key", type_at(left_layout)?, type_at(right_layout)?)?;
+            let ((left_type, left_order), (right_type, right_order)) = (part(left_layout)?, part(right_layout)?);
+            check_type("a join key", left_type, right_type)?;
+            if left_order != right_order {
+                // The two sides' keys are compared as bytes.
+                return Err(GraphError::Unsupported("a join of arrangements with different directions".to_owned()));
+            }
         }
         if let Some(residual) = &join.residual {
             check_type("a join condition", DataType::Boolean, residual.data_type())?;

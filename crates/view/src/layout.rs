@@ -1,11 +1,13 @@
 //! How rows are laid out: as columns in a delta, as encoded entries in an arrangement.
 //!
 //! A [`RowType`] is the list of the types of a row's columns; rows in flight are Arrow record batches of exactly these
-//! types, in *logical* order. A [`Layout`] is the order in which an arrangement encodes those columns: its key first, then
-//! the others as they come. This is the only place that knows the permutation; everybody else asks for logical rows.
+//! types, in *logical* order. A [`Layout`] is the order in which an arrangement encodes those columns: its key first, each
+//! column of it in a direction of its own (ascending with NULLs last unless something else is asked for), then the others as
+//! they come, ascending. This is the only place that knows the permutation; everybody else asks for logical rows.
 //!
-//! Invariants: `order` is a permutation of the columns and its first `key` members are the key; encode and decode are
-//! inverse to each other up to the codec's canonical forms (-0.0, NaN).
+//! Invariants: `order` is a permutation of the columns and its first `key` members are the key; `columns` is the same
+//! permutation with the directions, so that two layouts with equal `columns` write equal bytes for equal rows. Encode and
+//! decode are inverse to each other up to the codec's canonical forms (-0.0, NaN).
 //!
 //! Cost: a column at a time; O(bytes). Used by operators, and by readers that turn entries back into rows.
 
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema as ArrowSchema, SchemaRef};
-use monostable_types::{DataType, Picker, RowCodec, Rows};
+use monostable_types::{DataType, Order, Picker, RowCodec, Rows};
 
 use crate::delta::Delta;
 use crate::failure::Failure;
@@ -76,11 +78,15 @@ impl PartialEq for RowType {
 
 impl Eq for RowType {}
 
+/// Each column of a row once, with its direction, in the order in which entries have them.
+pub(crate) type ColumnOrder = Arc<[(usize, Order)]>;
+
 /// The column order of an arrangement's entries, and the codec that goes with it.
 #[derive(Clone, Debug)]
 pub struct Layout {
     row: Arc<RowType>,
     order: Arc<[usize]>,
+    columns: ColumnOrder,
     position: Arc<[usize]>,
     /// From logical rows to entries, and back.
     to_entry: Arc<Picker>,
@@ -92,25 +98,30 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Entries of rows of type `row`, with the columns `key` first. `key` names existing columns, each at most once.
-    pub(crate) fn new(row: Arc<RowType>, key: &[usize]) -> Layout {
-        let rest = (0..row.len()).filter(|column| !key.contains(column));
-        let order: Arc<[usize]> = key.iter().copied().chain(rest).collect();
-        assert_eq!(order.len(), row.len(), "the key names each column at most once");
-        let mut position = vec![0; order.len()];
-        for (at, &column) in order.iter().enumerate() {
+    /// Entries of rows of type `row`, with the columns `key` first, each in its direction. `key` names existing columns, each at
+    /// most once.
+    pub(crate) fn new(row: Arc<RowType>, key: &[(usize, Order)]) -> Layout {
+        let rest = (0..row.len()).filter(|column| key.iter().all(|(named, _)| named != column));
+        let rest = rest.map(|column| (column, Order::default()));
+        let columns: ColumnOrder = key.iter().copied().chain(rest).collect();
+        assert_eq!(columns.len(), row.len(), "the key names each column at most once");
+        let mut position = vec![0; columns.len()];
+        for (at, &(column, _)) in columns.iter().enumerate() {
             position[column] = at;
         }
-        let types: Vec<DataType> = order.iter().map(|&column| row.types()[column]).collect();
+        let typed: Vec<(DataType, Order)> =
+            columns.iter().map(|&(column, order)| (row.types()[column], order)).collect();
+        let back: Vec<(usize, Order)> = position.iter().map(|&at| (at, columns[at].1)).collect();
         Layout {
-            to_entry: Arc::new(Picker::new(&order, row.len())),
-            to_logical: Arc::new(Picker::new(&position, row.len())),
+            to_entry: Arc::new(Picker::turning(&columns, row.len())),
+            to_logical: Arc::new(Picker::turning(&back, row.len())),
             row,
-            order,
+            order: columns.iter().map(|&(column, _)| column).collect(),
+            columns,
             position: position.into(),
             key: key.len(),
             tailed: false,
-            codec: Arc::new(RowCodec::new(&types)),
+            codec: Arc::new(RowCodec::with_order(&typed)),
         }
     }
 
@@ -118,7 +129,7 @@ impl Layout {
     /// only their operator understands.
     pub(crate) fn tailed(row: Arc<RowType>, key: usize) -> Layout {
         let columns = row.len();
-        let layout = Layout::new(row, &(0..key).collect::<Vec<_>>());
+        let layout = Layout::new(row, &(0..key).map(|column| (column, Order::default())).collect::<Vec<_>>());
         let picker = Arc::new(Picker::new(&(0..columns).collect::<Vec<_>>(), columns).of_longer_rows());
         Layout { tailed: true, to_logical: picker, ..layout }
     }
@@ -144,6 +155,21 @@ impl Layout {
     /// The logical columns of the key, in key order.
     pub fn key(&self) -> &[usize] {
         &self.order[..self.key]
+    }
+
+    /// The columns of the key with their directions, in key order.
+    pub fn directions(&self) -> &[(usize, Order)] {
+        &self.columns[..self.key]
+    }
+
+    /// Whether all columns ascend with NULLs last, as everywhere but below an `ORDER BY`.
+    pub fn is_ascending(&self) -> bool {
+        self.directions().iter().all(|&(_, order)| order == Order::default())
+    }
+
+    /// What the bytes of an entry depend on, apart from the types of the row: each column in entry order, with its direction.
+    pub(crate) fn columns(&self) -> &ColumnOrder {
+        &self.columns
     }
 
     /// The codec of whole entries, in entry order.

@@ -78,7 +78,7 @@ pub use identity::Identity;
 pub use key::KeyExtent;
 pub use layout::{Layout, RowType};
 pub use merge::{FileMerge, MemoryMerge, Progress, Replacement};
-pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator};
+pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator, TopK};
 pub use predicate::Conjunct;
 pub use spine::{Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
 pub use step::{Scope, Step, StepError, step};

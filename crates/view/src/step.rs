@@ -25,10 +25,10 @@ use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::graph::{Graph, Node, NodeId, TableId};
-use crate::layout::Layout;
+use crate::layout::{ColumnOrder, Layout};
 use crate::operators::aggregate::{Contributions, Extreme, Port};
 use crate::operators::join::{Probe, Shape, Side};
-use crate::operators::{Aggregate, Join, Operator, distinct};
+use crate::operators::{Aggregate, Join, Operator, TopK, distinct};
 use crate::spine::Spine;
 use crate::version::Version;
 
@@ -151,7 +151,7 @@ type NodeMap<T> = HashMap<NodeId, T, BuildHasherDefault<NodeHasher>>;
 
 /// Entries that wait for their arrangements: the changes of one node in one column order.
 struct Encoding {
-    order: Arc<[usize]>,
+    order: ColumnOrder,
     rows: Rows,
     weights: Vec<Weight>,
     /// The number of the last chunk that was added, so that two arrangements do not add it twice.
@@ -229,7 +229,7 @@ impl<'a> Flow<'a> {
                         aggregate.absorb(node.ports_of(from), &delta, contributions).map_err(at)?;
                     }
                     // These read the batch of an arrangement, which wakes them when it is finished.
-                    Operator::Distinct | Operator::Join(_) => {}
+                    Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {}
                     Operator::Source { .. } | Operator::Values { .. } => {}
                 }
             }
@@ -239,7 +239,7 @@ impl<'a> Flow<'a> {
 
     fn absorb(&mut self, from: NodeId, node: &Node, layout: &Layout, delta: &Delta) -> Result<(), Failure> {
         let chunk = self.chunks;
-        let encoding = self.encoding(from, layout.order());
+        let encoding = self.encoding(from, layout.columns());
         if encoding.last_chunk != chunk {
             encoding.last_chunk = chunk;
             layout.arrange(delta, &mut encoding.rows)?;
@@ -249,7 +249,7 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    fn encoding(&mut self, from: NodeId, order: &Arc<[usize]>) -> &mut Encoding {
+    fn encoding(&mut self, from: NodeId, order: &ColumnOrder) -> &mut Encoding {
         let encodings = self.encodings.entry(from).or_default();
         let found = encodings.iter().position(|encoding| encoding.order == *order);
         let at = found.unwrap_or(encodings.len());
@@ -265,6 +265,7 @@ impl<'a> Flow<'a> {
             Operator::Arrange(layout) => self.finish_arrange(node, layout),
             Operator::Distinct => self.finish_distinct(node),
             Operator::Join(join) => self.finish_join(node, join),
+            Operator::TopK(top_k) => self.finish_top_k(node, top_k),
             Operator::Aggregate(aggregate) => self.finish_aggregate(node, aggregate),
             _ => Ok(()),
         }
@@ -284,7 +285,7 @@ impl<'a> Flow<'a> {
         for &to in graph.consumers(node.id) {
             let Some(consumer) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
             match &consumer.operator {
-                Operator::Distinct | Operator::Join(_) => {
+                Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {
                     self.wait(to);
                 }
                 Operator::Aggregate(aggregate) => {
@@ -306,7 +307,7 @@ impl<'a> Flow<'a> {
 
     /// The consolidated change of an arrangement, and its content after it.
     fn arranged(&mut self, node: &Node, layout: &Layout) -> Result<(Arc<Batch>, Spine), Failure> {
-        let encoding = self.encoding(node.inputs[0], layout.order());
+        let encoding = self.encoding(node.inputs[0], layout.columns());
         let batch = match &encoding.batch {
             Some(batch) => Arc::clone(batch),
             None => {
@@ -331,6 +332,16 @@ impl<'a> Flow<'a> {
         let (Some(batch), Some(layout)) = (self.batch_of(input), arranged.layout()) else { return Ok(()) };
         let spine = spine_of(&self.new, arranged).map_err(at)?;
         let delta = distinct::crossings(layout, batch, spine).map_err(at)?;
+        self.emit(node.id, delta)
+    }
+
+    fn finish_top_k(&mut self, node: &'a Node, top_k: &TopK) -> Result<(), StepError> {
+        let at = |failure| StepError::at(node, failure);
+        let input = node.inputs[0];
+        let Some(arranged) = self.graph.node(input) else { return Ok(()) };
+        let (Some(batch), Some(layout)) = (self.batch_of(input), arranged.layout()) else { return Ok(()) };
+        let (old, new) = (spine_of(self.old, arranged).map_err(at)?, spine_of(&self.new, arranged).map_err(at)?);
+        let delta = top_k.change(layout, batch, old, new).map_err(at)?;
         self.emit(node.id, delta)
     }
 
@@ -365,7 +376,8 @@ impl<'a> Flow<'a> {
         let output = self.aggregated(node, aggregate).map_err(|failure| StepError::at(node, failure))?;
         let graph = self.graph;
         for &to in graph.consumers(node.id) {
-            let reads = graph.node(to).is_some_and(|consumer| matches!(consumer.operator, Operator::Join(_)));
+            let consumer = graph.node(to).map(|consumer| &consumer.operator);
+            let reads = matches!(consumer, Some(Operator::Join(_) | Operator::TopK(_)));
             if reads && self.in_scope(to) {
                 self.wait(to);
             }

@@ -12,6 +12,7 @@ mod joins;
 mod model;
 mod random;
 mod steps;
+mod top_k;
 
 use proptest::prelude::ProptestConfig;
 

@@ -97,8 +97,8 @@ impl Lowering<'_> {
         Ok(Side { node, columns: (0..width).collect(), keys: positions, existing })
     }
 
-    /// The plan's columns, and behind them the parts of the key that have to be computed.
-    fn with_computed(
+    /// A plan's columns, and behind them the parts of a key that have to be computed.
+    pub(super) fn with_computed(
         &mut self,
         node: NodeId,
         schema: &DFSchema,

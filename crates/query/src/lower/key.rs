@@ -1,12 +1,13 @@
 //! Keys: which columns of a plan tell its rows apart.
 //!
-//! Derived from primary keys, GROUP BY and DISTINCT, through filters, projections and joins. It is a proof and not a search: a
+//! Derived from primary keys, GROUP BY, DISTINCT and LIMIT 1, through filters, projections, joins and limits. It is a proof and not a search: a
 //! plan without a derived key may still have one, and then its view is keyed by the whole row.
 
-use datafusion_expr::{Distinct, Expr, Join, JoinType, LogicalPlan, Projection, TableScan};
+use datafusion_expr::{Distinct, Expr, Join, JoinType, Limit, LogicalPlan, Projection, TableScan};
 
 use super::relation_of;
 use crate::error::Result;
+use crate::limit::Count;
 
 /// Columns of the plan of which no two rows share the values; `None` if none are known. No columns: at most one row.
 pub fn unique_key(plan: &LogicalPlan) -> Result<Option<Vec<usize>>> {
@@ -21,10 +22,18 @@ pub fn unique_key(plan: &LogicalPlan) -> Result<Option<Vec<usize>>> {
             Ok(Some(unique_key(input)?.unwrap_or_else(all)))
         }
         LogicalPlan::Join(join) if join.join_type == JoinType::Inner => join_key(join),
+        LogicalPlan::Sort(sort) => unique_key(&sort.input),
+        LogicalPlan::Limit(limit) if has_one_row(limit) => Ok(Some(Vec::new())),
+        LogicalPlan::Limit(limit) => unique_key(&limit.input),
         LogicalPlan::EmptyRelation(_) => Ok(Some(Vec::new())),
         LogicalPlan::Values(values) if values.values.len() <= 1 => Ok(Some(Vec::new())),
         _ => Ok(None),
     }
+}
+
+fn has_one_row(limit: &Limit) -> bool {
+    let fetch = limit.fetch.as_deref().map(|expr| Count::of(expr, "LIMIT"));
+    matches!(fetch, Some(Ok(Some(Count::Constant(0 | 1)))))
 }
 
 fn scan_key(scan: &TableScan) -> Result<Option<Vec<usize>>> {

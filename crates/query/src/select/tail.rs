@@ -1,8 +1,8 @@
 //! What happens to a query's rows after they are found: ORDER BY, OFFSET and LIMIT, and the projections around them.
 //!
-//! These are the parts of a query that a maintained view does not have. The tail is the top of the plan, down to its lowest
-//! Sort or Limit; what lies below is a scan or a graph. A Sort or Limit that is not part of the tail (in a subquery that is
-//! joined or aggregated) is refused when the rest is lowered.
+//! The tail is the top of the plan, down to its lowest Sort or Limit; what lies below is a scan or a graph. A Limit that is not
+//! part of the tail (in a subquery that is joined or aggregated) is lowered to the operator that maintains it in a view; both
+//! follow the same total order, which [`crate::limit`] has put into the plan.
 //!
 //! Invariants: rows are expanded before the tail, so that a limit counts rows and not distinct rows. A projection between a
 //! sort and a limit does not change how many rows the sort has to keep.
@@ -12,7 +12,6 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, Limit, LogicalPlan, Sort};
 use monostable_types::{DataType, Order, Value, Weight};
 
@@ -20,7 +19,8 @@ use super::chunk::{Chunk, Step, take_rows};
 use super::scalars::{Bound, Scalars, expr_types};
 use super::sort::permutation;
 use crate::error::{Error, Result};
-use crate::statement::parameters::{Parameters, number};
+use crate::limit::{Count, not_negative};
+use crate::statement::parameters::Parameters;
 
 /// One step of the tail.
 #[derive(Clone, Debug)]
@@ -31,14 +31,6 @@ pub(crate) enum TailStep {
     Sort(Scalars, Vec<(DataType, Order)>),
     /// Skip some rows, and keep some of the others.
     Limit(Count, Option<Count>),
-}
-
-/// The argument of LIMIT or OFFSET.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Count {
-    Constant(usize),
-    /// The parameter at this index, counted from 0; NULL means no limit, or no offset.
-    Parameter(usize),
 }
 
 /// Splits a plan into its tail (from the bottom up) and the rest. An order that `is_sorted` knows the rest to have is dropped.
@@ -104,7 +96,7 @@ fn add(node: &LogicalPlan, parameters: &Parameters, steps: &mut Vec<TailStep>) -
 }
 
 fn fetch(sort: &Sort) -> Option<TailStep> {
-    sort.fetch.map(|fetch| TailStep::Limit(Count::Constant(0), Some(Count::Constant(fetch))))
+    sort.fetch.map(|fetch| TailStep::Limit(Count::Constant(0), Some(Count::Constant(fetch as u64))))
 }
 
 fn order(sort: &Sort, parameters: &Parameters) -> Result<TailStep> {
@@ -117,41 +109,27 @@ fn order(sort: &Sort, parameters: &Parameters) -> Result<TailStep> {
 }
 
 fn limit(limit: &Limit) -> Result<TailStep> {
-    let skip = limit.skip.as_deref().map(|expr| count(expr, "OFFSET")).transpose()?.flatten();
-    let fetch = limit.fetch.as_deref().map(|expr| count(expr, "LIMIT")).transpose()?.flatten();
+    let skip = limit.skip.as_deref().map(|expr| Count::of(expr, "OFFSET")).transpose()?.flatten();
+    let fetch = limit.fetch.as_deref().map(|expr| Count::of(expr, "LIMIT")).transpose()?.flatten();
     Ok(TailStep::Limit(skip.unwrap_or(Count::Constant(0)), fetch))
 }
 
-fn count(expr: &Expr, clause: &'static str) -> Result<Option<Count>> {
-    match expr {
-        Expr::Placeholder(placeholder) => Ok(Some(Count::Parameter(number(&placeholder.id)? - 1))),
-        Expr::Literal(ScalarValue::Null | ScalarValue::Int64(None), _) => Ok(None),
-        Expr::Literal(ScalarValue::Int64(Some(rows)), _) => Ok(Some(Count::Constant(not_negative(*rows, clause)?))),
-        _ => Err(Error::not_supported(format!("{clause} with anything but an integer constant or a parameter"))),
-    }
-}
-
-fn not_negative(rows: i64, clause: &'static str) -> Result<usize> {
-    let sqlstate = if clause == "LIMIT" { "2201W" } else { "2201X" };
-    usize::try_from(rows).map_err(|_| Error::data(sqlstate, format!("{clause} must not be negative")))
-}
-
-impl Count {
-    fn value(self, bound: &Bound, clause: &'static str) -> Result<Option<usize>> {
-        match self {
-            Count::Constant(rows) => Ok(Some(rows)),
-            Count::Parameter(index) => match bound.value(index)? {
-                Value::Null => Ok(None),
-                Value::BigInt(rows) => not_negative(*rows, clause).map(Some),
-                _ => Err(Error::DatatypeMismatch(format!("{clause} must be bigint"))),
-            },
-        }
-    }
+/// The number of rows that an argument stands for in one execution.
+fn rows_of(count: Count, bound: &Bound, clause: &'static str) -> Result<Option<usize>> {
+    let rows = match count {
+        Count::Constant(rows) => Some(rows),
+        Count::Parameter(index) => match bound.value(index)? {
+            Value::Null => None,
+            Value::BigInt(rows) => Some(not_negative(*rows, clause)?),
+            _ => return Err(Error::DatatypeMismatch(format!("{clause} must be bigint"))),
+        },
+    };
+    Ok(rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX)))
 }
 
 fn bounds(skip: Count, fetch: Option<Count>, bound: &Bound) -> Result<(usize, Option<usize>)> {
-    let skip = skip.value(bound, "OFFSET")?.unwrap_or(0);
-    let fetch = fetch.map(|fetch| fetch.value(bound, "LIMIT")).transpose()?.flatten();
+    let skip = rows_of(skip, bound, "OFFSET")?.unwrap_or(0);
+    let fetch = fetch.map(|fetch| rows_of(fetch, bound, "LIMIT")).transpose()?.flatten();
     Ok((skip, fetch))
 }
 

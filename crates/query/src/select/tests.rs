@@ -121,6 +121,7 @@ fn columns_have_their_names_and_types() {
 fn relations_are_all_that_a_query_reads() {
     let mut bed = shop();
     bed.script("CREATE MATERIALIZED VIEW cheap AS SELECT id, customer FROM orders WHERE cents < 100");
+    bed.script("CREATE MATERIALIZED VIEW low AS SELECT id, cents FROM orders ORDER BY cents, id LIMIT 2");
     bed.script(
         "CREATE MATERIALIZED VIEW named AS SELECT c.name, o.cents FROM orders o, customers c WHERE c.id = o.customer",
     );
@@ -142,6 +143,10 @@ fn relations_are_all_that_a_query_reads() {
         ("SELECT customer, sum(cents), count(*) FROM orders GROUP BY customer", vec![]),
         ("SELECT count(*) FROM orders WHERE cents < $1", vec![Value::BigInt(100)]),
         ("SELECT count(*) FROM cheap", vec![]),
+        ("SELECT sum(id) FROM low", vec![]),
+        ("SELECT sum(id) FROM (SELECT id, cents FROM orders ORDER BY cents, id LIMIT 2) o", vec![]),
+        ("SELECT sum(id) FROM (SELECT id FROM orders ORDER BY id DESC LIMIT 2) o", vec![]),
+        ("SELECT sum(id) FROM (SELECT id FROM orders ORDER BY id DESC LIMIT $1) o", vec![Value::BigInt(3)]),
         ("SELECT s.n, x.id FROM spend s, cheap x WHERE s.customer = x.customer", vec![]),
     ] {
         let Prepared::Query(plan) = bed.prepare(sql).unwrap().as_ref().clone() else { panic!("a query") };
@@ -154,5 +159,81 @@ fn relations_are_all_that_a_query_reads() {
         };
         assert_eq!(rows(&overlay), rows(&everything), "{sql}");
         assert_ne!(rows(&overlay), rows(&bed.version), "{sql} does not see the writes");
+    }
+}
+
+/// Who wins a tie is a function of the rows: the same in a view, at the top of a query, in a subquery, and whoever reads what of it.
+#[test]
+fn ties_are_broken_alike_everywhere() {
+    let mut bed = Testbed::new(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INTEGER, b TEXT, c INTEGER);
+        CREATE TABLE bag (a INTEGER, b TEXT);
+        CREATE INDEX by_a ON t (a);
+        INSERT INTO t VALUES (9, 1, 'x', 3), (8, 1, 'y', NULL), (7, 1, 'x', 2), (6, NULL, 'z', 1), (5, 2, NULL, 1),
+            (4, 2, 'x', 5), (3, NULL, 'x', 5), (2, 2, 'x', 4), (1, 1, NULL, 2);
+        INSERT INTO bag SELECT a, b FROM t; INSERT INTO bag SELECT a, b FROM t WHERE id > 5",
+    );
+    for (index, query) in [
+        "SELECT c, b, id FROM t ORDER BY a LIMIT 3",
+        "SELECT b, c FROM t ORDER BY a DESC LIMIT 4 OFFSET 1",
+        "SELECT b FROM t ORDER BY a + 1 NULLS FIRST OFFSET 2 LIMIT 5",
+        "SELECT b, a FROM bag ORDER BY b DESC NULLS LAST LIMIT 6",
+        "SELECT a FROM bag ORDER BY length(b) LIMIT 7",
+        "SELECT b, count(*) AS n FROM bag GROUP BY b ORDER BY n LIMIT 2",
+        "SELECT DISTINCT a, b FROM bag ORDER BY a LIMIT 4",
+        "SELECT t.b, u.c FROM t JOIN t u ON t.a = u.a ORDER BY t.b FETCH FIRST 5 ROWS ONLY",
+        "SELECT a, b FROM bag UNION ALL SELECT c, b FROM t ORDER BY 1 OFFSET 3 ROWS FETCH NEXT 8 ROWS ONLY",
+        "SELECT b FROM (SELECT id, b, a FROM t ORDER BY a DESC LIMIT 6) o ORDER BY b LIMIT 3",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut sorted = |sql: &str| {
+            let mut rows: Vec<String> = bed.show(sql, &[]).split("; ").map(str::to_owned).collect();
+            rows.sort();
+            rows
+        };
+        let asked = sorted(query);
+        sorted(&format!("CREATE MATERIALIZED VIEW v{index} AS {query}"));
+        assert_eq!(sorted(&format!("SELECT * FROM v{index}")), asked, "{query}");
+        assert_eq!(sorted(&format!("SELECT x.* FROM ({query}) x CROSS JOIN (VALUES (1)) y")), asked, "{query}");
+    }
+    // The first of the readers wants no column but the last.
+    let both =
+        "WITH w AS (SELECT b, c, id FROM t ORDER BY a LIMIT 3) SELECT x.b, y.id FROM w x JOIN w y ON x.id = y.id";
+    assert_eq!(bed.show(&format!("SELECT count(*) FROM ({both}) o"), &[]), "3");
+    let last = bed.show("SELECT sum(id) FROM (SELECT b, c, id FROM t ORDER BY a LIMIT 3) o", &[]);
+    assert_eq!(
+        last,
+        bed.show("SELECT sum(id) FROM (SELECT * FROM (SELECT b, c, id FROM t ORDER BY a LIMIT 3) i) o", &[])
+    );
+}
+
+#[test]
+fn subqueries_have_limits_with_parameters() {
+    let mut bed = shop();
+    let sql = "SELECT count(*), sum(id) FROM (SELECT id FROM orders ORDER BY id DESC LIMIT $1 OFFSET $2) o";
+    let mut show = |limit: Value, offset: Value| bed.show(sql, &[limit, offset]);
+    assert_eq!(show(Value::BigInt(2), Value::BigInt(1)), "2,7");
+    assert_eq!(show(Value::Null, Value::BigInt(3)), "2,3");
+    assert_eq!(show(Value::BigInt(0), Value::Null), "0,null");
+    assert_eq!(show(Value::BigInt(i64::MAX), Value::BigInt(i64::MAX)), "0,null");
+    assert!(show(Value::BigInt(-1), Value::Null).starts_with("2201W"));
+}
+
+/// An order that an arrangement has is not sorted again, also where a limit makes it total.
+#[test]
+fn a_limit_makes_no_sort_of_a_scan_in_order() {
+    let bed = shop();
+    for (sql, sorts) in [
+        ("SELECT name FROM customers ORDER BY id LIMIT 2", false),
+        ("SELECT id, name FROM customers WHERE id > 1 ORDER BY id LIMIT 2", false),
+        ("SELECT customer, id FROM orders ORDER BY customer LIMIT 2", false),
+        ("SELECT * FROM spend ORDER BY customer LIMIT 1", false),
+        ("SELECT cents FROM orders ORDER BY customer LIMIT 2", true),
+        ("SELECT cents FROM orders ORDER BY customer", false),
+    ] {
+        let Prepared::Query(plan) = bed.prepare(sql).unwrap().as_ref().clone() else { panic!("a query") };
+        assert_eq!(plan.sorts(), sorts, "{sql}");
     }
 }

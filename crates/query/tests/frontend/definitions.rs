@@ -54,6 +54,11 @@ fn views_are_keyed_by_what_tells_their_rows_apart() {
         ("SELECT o.id, c.name FROM o JOIN c ON o.c = c.id", "id"),
         ("SELECT a.id, b.id AS other FROM o a JOIN o b ON a.n = b.n", "id, other"),
         ("SELECT a, b FROM bag", "a, b (row)"),
+        ("SELECT n, id FROM o ORDER BY n LIMIT 5", "id"),
+        ("SELECT n FROM o ORDER BY id LIMIT 5", "n (row)"),
+        ("SELECT n FROM o ORDER BY id LIMIT 1", ""),
+        ("SELECT c, sum(n) AS s FROM o GROUP BY c ORDER BY s DESC LIMIT 3 OFFSET 1", "c"),
+        ("SELECT x.n, o.id FROM o JOIN (SELECT id, n FROM o ORDER BY n LIMIT 2) x ON x.n = o.n AND x.id = o.c", "id"),
         ("SELECT id FROM o UNION ALL SELECT id FROM c", "id (row)"),
     ] {
         db.define(&format!("CREATE MATERIALIZED VIEW v AS {query}")).unwrap();
@@ -71,6 +76,27 @@ fn views_take_names_for_their_columns() {
     db.refuses("CREATE MATERIALIZED VIEW w AS SELECT sum(n), sum(id) FROM o", "42701", "sum");
     db.define("CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1 AS x").unwrap();
     db.refuses("CREATE MATERIALIZED VIEW v AS SELECT 1 AS x", "42P07", "v");
+}
+
+/// Only what an order adds is new, and an order that ascends is an arrangement like any other.
+#[test]
+fn windows_share_what_they_are_cut_from() {
+    let mut db = Database::with(&[
+        "CREATE TABLE o (id bigint PRIMARY KEY, c bigint, n integer)",
+        "CREATE MATERIALIZED VIEW a AS SELECT c, sum(n) AS s FROM o GROUP BY c",
+        "CREATE INDEX ON o (n)",
+    ]);
+    let outcome = db.define("CREATE MATERIALIZED VIEW t AS SELECT c, s FROM a ORDER BY s DESC LIMIT 3").unwrap();
+    assert_eq!(outcome.build.len(), 2, "the sums in order, and the view: {:?}", outcome.build);
+    let direct = "CREATE MATERIALIZED VIEW d AS SELECT c, sum(n) AS s FROM o GROUP BY c ORDER BY s DESC, c LIMIT 3";
+    assert_eq!(db.define(direct).unwrap().build.len(), 0, "ties are broken so anyway");
+    let again =
+        "CREATE MATERIALIZED VIEW u AS SELECT c, sum(n) AS s FROM o GROUP BY c ORDER BY s DESC OFFSET 1 LIMIT 3";
+    assert_eq!(db.define(again).unwrap().build.len(), 1, "the same order is there");
+    let ascending = "CREATE MATERIALIZED VIEW l AS SELECT id, c, n FROM o ORDER BY n, id LIMIT 3";
+    assert_eq!(db.define(ascending).unwrap().build.len(), 2);
+    let index = "CREATE MATERIALIZED VIEW m AS SELECT id, c, n FROM o ORDER BY n LIMIT 3";
+    assert_eq!(db.define(index).unwrap().build.len(), 0, "by n, and ties by the key");
 }
 
 /// Equal subplans and the tables' own arrangements are used again, and dropped only when nobody uses them.
@@ -144,6 +170,12 @@ fn explain_shows_the_graph() {
     for part in ["limit", "sort", "join on 1 key columns", "used by table c", "used by materialized view spend"] {
         assert!(join.contains(part), "{part}: {join}");
     }
+    let top = explain("EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT c, s FROM spend ORDER BY s DESC LIMIT 2 OFFSET 1");
+    for part in ["first 2 rows after 1 of", "arrange by [1 desc, 0]", "state: key (1, 0), new"] {
+        assert!(top.contains(part), "{part}: {top}");
+    }
+    let inner = explain("EXPLAIN SELECT sum(s) FROM (SELECT s FROM spend ORDER BY s LIMIT 2) x");
+    assert!(inner.contains("first 2 rows of"), "{inner}");
     assert!(explain("EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT DISTINCT n FROM o").contains("state: key (0), new"));
     assert!(db.catalog.relation("v").is_none(), "EXPLAIN creates nothing");
 }

@@ -179,13 +179,13 @@ pub struct RowCodec {
 }
 
 impl RowCodec {
-    /// A codec for rows of the given types, every column ascending with NULLs last: the format of everything at rest.
+    /// A codec for rows of the given types, every column ascending with NULLs last: the format of tables, keys and the log.
     #[must_use]
     pub fn new(types: &[DataType]) -> RowCodec {
         RowCodec { columns: types.iter().map(|data_type| ColumnCodec::new(*data_type, Order::default())).collect() }
     }
 
-    /// A codec that orders each column in its own way: for the keys of an `ORDER BY`.
+    /// A codec that orders each column in its own way: for `ORDER BY`, in a query and in an arrangement.
     #[must_use]
     pub fn with_order(columns: &[(DataType, Order)]) -> RowCodec {
         RowCodec { columns: columns.iter().map(|(data_type, order)| ColumnCodec::new(*data_type, *order)).collect() }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::scalar::i128_from_bytes;
 use super::scalar::{bool_from_bytes, f32_from_bytes, f64_from_bytes, i16_from_bytes, i32_from_bytes, i64_from_bytes};
-use super::{CodecError, RowCodec, VALUE, invalid};
+use super::{CodecError, NULL_FIRST, NULL_LAST, Order, RowCodec, VALUE, invalid};
 use crate::DataType;
 
 impl RowCodec {
@@ -37,10 +37,18 @@ impl RowCodec {
 pub struct Picker {
     /// How many leading columns of a row have to be found.
     reach: usize,
-    /// Neighbouring columns that are copied together, in the order in which they are copied.
-    runs: Box<[Range<usize>]>,
+    /// What is copied together, in the order in which it is copied.
+    runs: Box<[Run]>,
     /// Whether the picked columns are all of the row, as they are.
     whole: bool,
+}
+
+/// Neighbouring columns, or one column that is turned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    columns: Range<usize>,
+    /// The order that the column has on one side, if it is the default one on the other side only.
+    turn: Option<Order>,
 }
 
 impl Picker {
@@ -50,16 +58,28 @@ impl Picker {
     /// If a column is not below `row_columns`.
     #[must_use]
     pub fn new(columns: &[usize], row_columns: usize) -> Picker {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for &column in columns {
+        let columns: Vec<(usize, Order)> = columns.iter().map(|&column| (column, Order::default())).collect();
+        Picker::turning(&columns, row_columns)
+    }
+
+    /// A picker that also turns columns: from the default order to the given one, or back.
+    ///
+    /// # Panics
+    /// If a column is not below `row_columns`.
+    #[must_use]
+    pub fn turning(columns: &[(usize, Order)], row_columns: usize) -> Picker {
+        let mut runs: Vec<Run> = Vec::new();
+        for &(column, order) in columns {
             assert!(column < row_columns, "a picked column is in the row");
+            let turn = (order != Order::default()).then_some(order);
             match runs.last_mut() {
-                Some(run) if run.end == column => run.end += 1,
-                _ => runs.push(column..column + 1),
+                Some(Run { columns, turn: None }) if columns.end == column && turn.is_none() => columns.end += 1,
+                _ => runs.push(Run { columns: column..column + 1, turn }),
             }
         }
-        let reach = runs.iter().map(|run| run.end).max().unwrap_or(0);
-        let whole = runs.as_slice() == [0..row_columns] || (row_columns == 0 && columns.is_empty());
+        let reach = runs.iter().map(|run| run.columns.end).max().unwrap_or(0);
+        let everything = Run { columns: 0..row_columns, turn: None };
+        let whole = runs.as_slice() == [everything] || (row_columns == 0 && columns.is_empty());
         Picker { reach, runs: runs.into(), whole }
     }
 
@@ -75,7 +95,8 @@ impl Picker {
         self.whole
     }
 
-    /// Appends the picked columns of an encoded row. `codec` is the row's; `scratch` is overwritten.
+    /// Appends the picked columns of an encoded row. `codec` is the row's, with the orders that its columns have; `scratch` is
+    /// overwritten.
     #[inline]
     pub fn pick(
         &self,
@@ -90,9 +111,23 @@ impl Picker {
         }
         codec.boundaries_until(row, self.reach, scratch)?;
         for run in &self.runs {
-            out.extend_from_slice(&row[scratch[run.start] as usize..scratch[run.end] as usize]);
+            let start = out.len();
+            out.extend_from_slice(&row[scratch[run.columns.start] as usize..scratch[run.columns.end] as usize]);
+            if let Some(order) = run.turn {
+                turn(order, &mut out[start..]);
+            }
         }
         Ok(())
+    }
+}
+
+/// Turns a piece from the default order to `order`, or back: the two differ in the same bits.
+fn turn(order: Order, piece: &mut [u8]) {
+    match piece.split_first_mut() {
+        Some((&mut VALUE, payload)) if order.descending => payload.iter_mut().for_each(|byte| *byte ^= 0xff),
+        Some((&mut VALUE, _)) | None => {}
+        Some((null, _)) if order.nulls_first => *null ^= NULL_LAST ^ NULL_FIRST,
+        Some(_) => {}
     }
 }
 
@@ -180,6 +215,37 @@ mod tests {
             let picked_values: Vec<Value> = columns.iter().map(|&column| values[column].clone()).collect();
             prop_assert_eq!(picked, encode(&picked_types, &picked_values));
             prop_assert_eq!(picker.is_whole(), columns.iter().copied().eq(0..types.len()));
+        }
+
+        #[test]
+        fn turning_is_encoding_in_the_other_order_and_back(
+            row in proptest::collection::vec((value(), any::<(bool, bool)>()), 1..6),
+            picks in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let order = |(descending, nulls_first)| Order { descending, nulls_first };
+            let (typed, orders): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+            let (types, values): (Vec<_>, Vec<_>) = typed.into_iter().unzip();
+            let plain = encode(&types, &values);
+            let picked: Vec<(usize, Order)> = picks
+                .iter()
+                .map(|pick| pick.index(types.len()))
+                .map(|column| (column, order(orders[column])))
+                .collect();
+            let codec = |columns: &[(usize, Order)]| {
+                RowCodec::with_order(&columns.iter().map(|&(column, order)| (types[column], order)).collect::<Vec<_>>())
+            };
+            let pick = |columns: &[(usize, Order)], width, codec: &RowCodec, row: &[u8]| {
+                let mut out = Vec::new();
+                Picker::turning(columns, width).pick(codec, row, &mut Vec::new(), &mut out).map(|()| out)
+            };
+            let picked_values: Vec<Value> = picked.iter().map(|&(column, _)| values[column].clone()).collect();
+            let mut expected = Vec::new();
+            codec(&picked).encode_values(&picked_values, &mut expected).unwrap();
+            prop_assert_eq!(pick(&picked, types.len(), &RowCodec::new(&types), &plain).unwrap(), expected);
+
+            let all: Vec<(usize, Order)> = (0..types.len()).map(|column| (column, order(orders[column]))).collect();
+            let there = pick(&all, types.len(), &RowCodec::new(&types), &plain).unwrap();
+            prop_assert_eq!(pick(&all, types.len(), &codec(&all), &there).unwrap(), plain);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! A pipeline: a scan, then linear operators and probes, chunk by chunk.
 //!
 //! The rows of a node that is streamed come through one pipeline per path from the node down to something that can be
-//! scanned: a filled arrangement, the groups of a filled aggregate, a spool, or constants. A union is several
+//! scanned: a filled arrangement or a window of it, the groups of a filled aggregate, a spool, or constants. A union is several
 //! pipelines; a join is a probe of its filled side by the chunks of its other side.
 //!
 //! A pipeline remembers only where its scan stands, as the last entry that was read. Memory: one chunk per stage.
@@ -41,6 +41,8 @@ pub(crate) struct Pipeline {
 enum Scan {
     /// The entries of a filled arrangement or aggregate; once each if `distinct`.
     Entries { node: NodeId, distinct: bool, after: Option<Vec<u8>> },
+    /// The window of a top-k over a filled arrangement, and the position behind what was read.
+    Window { node: NodeId, after: Option<Vec<u8>>, position: u128 },
     /// Chunks that were kept, or constants; in reverse.
     Chunks(Vec<Delta>),
 }
@@ -87,6 +89,7 @@ fn scan_of(world: &World, id: NodeId) -> Result<Option<Scan>, StepError> {
         }
         Operator::Distinct => Some(Scan::Entries { node: node.inputs[0], distinct: true, after: None }),
         Operator::Aggregate(_) => Some(Scan::Entries { node: id, distinct: false, after: None }),
+        Operator::TopK(_) => Some(Scan::Window { node: id, after: None, position: 0 }),
         Operator::Values { rows } => Some(Scan::Chunks(vec![rows.clone()])),
         Operator::Source { .. } if world.is_new_table(id) => Some(Scan::Chunks(Vec::new())),
         Operator::Source { .. } => {
@@ -134,6 +137,12 @@ impl Pipeline {
                 pass(world, &self.stages, chunk, sink)?;
                 Ok(read)
             }
+            Scan::Window { node, after, position } => {
+                let node = world.node(*node)?;
+                let (read, delta) = window(world, node, after, position, rows)?;
+                pass(world, &self.stages, delta, sink)?;
+                Ok(read)
+            }
             Scan::Entries { node, distinct, after } => {
                 let node = world.node(*node)?;
                 let at = |failure| StepError::at(node, failure);
@@ -176,6 +185,33 @@ fn scan(
         *after = Some(last);
     }
     Ok(read)
+}
+
+/// The part of a window that is among the next entries, of which at most `rows` are read, and how many were.
+fn window(
+    world: &World,
+    node: &Node,
+    after: &mut Option<Vec<u8>>,
+    position: &mut u128,
+    rows: usize,
+) -> Result<(usize, Delta), StepError> {
+    let arranged = world.node(node.inputs[0])?;
+    let at = |failure| StepError::at(node, failure);
+    let (Operator::TopK(top_k), Some(layout)) = (&node.operator, arranged.layout()) else {
+        return Err(at(Failure::inconsistent("only a top-k of an arrangement has a window")));
+    };
+    // Each row has a position at least, so that no more entries can be needed than there are positions left.
+    let left = usize::try_from(top_k.end().saturating_sub(*position)).unwrap_or(usize::MAX);
+    let (mut entries, mut weights) = (Rows::default(), Vec::new());
+    let read = scan(world.spine(arranged).map_err(at)?, after, rows.min(left), |entry, weight| {
+        let within = top_k.take(position, weight);
+        if within > Weight::ZERO {
+            entries.push(entry);
+            weights.push(within);
+        }
+    });
+    let delta = layout.logical(entries.iter()).map(|rows| Delta::encoded(layout.row(), rows, weights));
+    Ok((read.map_err(at)?, delta.map_err(at)?))
 }
 
 /// Passes scanned entries on: as they are to a probe that wants them in this very order, as columns to all others.

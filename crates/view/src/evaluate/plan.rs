@@ -1,7 +1,7 @@
 //! Which nodes an evaluation fills, in which order, and which side of each join streams.
 //!
 //! A walk from the target down, consumers before inputs. A node is asked for in two ways: to be *filled* (its spine is
-//! needed: the probed side of a join, the input of a distinct, an aggregate, whatever a build must leave behind) or to be
+//! needed: the probed side of a join, the input of a distinct or a top-k, an aggregate, whatever a build must leave behind) or to be
 //! *streamed* (its rows pass by once). The walk ends where an arrangement of the version holds what is wanted.
 //!
 //! Of a join whose sides are both filled, the smaller one streams past the larger. If one side is filled, the other streams
@@ -106,7 +106,7 @@ impl Plan<'_> {
                 self.read(node.inputs[0], id, if need.fill { 1 } else { need.readers });
                 Ok(need.fill.then_some(Task::Fill(id)))
             }
-            Operator::Distinct => {
+            Operator::Distinct | Operator::TopK(_) => {
                 self.fill(node.inputs[0]);
                 Ok(None)
             }
@@ -175,6 +175,7 @@ impl Plan<'_> {
             Operator::Values { rows } => rows.len() as u64,
             Operator::Join(_) => inputs.max().unwrap_or(0),
             Operator::Aggregate(_) => inputs.take(1).sum(),
+            Operator::TopK(top_k) => inputs.sum::<u64>().min(top_k.limit.unwrap_or(u64::MAX)),
             _ => inputs.fold(0, u64::saturating_add),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Three kinds. *Linear* operators ([`Map`], `Union`, `Negate`) keep nothing: the change of their output is the operator
 //! applied to the change of their input, chunk by chunk. *Stateful* ones ([`Arrange`](Layout), [`Aggregate`]) own a spine in
-//! the `Version` and wait until all of a step's changes have arrived. *Readers* (`Distinct`, [`Join`]) keep nothing
+//! the `Version` and wait until all of a step's changes have arrived. *Readers* (`Distinct`, [`Join`], [`TopK`]) keep nothing
 //! themselves and read the spines of the `Arrange` nodes below them.
 //!
 //! Operators own no state and never see the graph: they are given deltas, batches and spines, and hand out deltas.
@@ -11,10 +11,11 @@ pub mod aggregate;
 pub mod distinct;
 pub mod join;
 pub mod map;
+pub mod top_k;
 
 use std::fmt;
 
-use monostable_types::{Rows, Weight};
+use monostable_types::{Order, Rows, Weight};
 
 use crate::delta::Delta;
 use crate::graph::TableId;
@@ -24,6 +25,7 @@ use crate::layout::{Layout, RowType};
 pub use aggregate::{Aggregate, AggregateCall, AggregateFunction};
 pub use join::Join;
 pub use map::Map;
+pub use top_k::TopK;
 
 /// What a node computes from its inputs.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub enum Operator {
     Join(Join),
     /// One row per group.
     Aggregate(Aggregate),
+    /// The rows of an arrangement between two positions of its order.
+    TopK(TopK),
 }
 
 impl Operator {
@@ -75,11 +79,7 @@ impl Operator {
             }
             Operator::Union => out.push(4),
             Operator::Negate => out.push(5),
-            Operator::Arrange(layout) => {
-                out.push(6);
-                identity::put_number(out, layout.key().len() as u64);
-                layout.key().iter().for_each(|&column| identity::put_number(out, column as u64));
-            }
+            Operator::Arrange(layout) => encode_layout(layout, out),
             Operator::Distinct => out.push(7),
             Operator::Join(join) => {
                 out.push(8);
@@ -89,6 +89,10 @@ impl Operator {
                 // 9 was an aggregate whose entries did not begin with its rows.
                 out.push(10);
                 aggregate.encode(out);
+            }
+            Operator::TopK(top_k) => {
+                out.push(10);
+                top_k.encode(out);
             }
         }
         identity::put_number(out, row.len() as u64);
@@ -109,12 +113,40 @@ impl fmt::Display for Operator {
             Operator::Map(map) => map.fmt(f),
             Operator::Union => f.write_str("union"),
             Operator::Negate => f.write_str("negate"),
-            Operator::Arrange(layout) => write!(f, "arrange by {:?}", layout.key()),
+            Operator::Arrange(layout) if layout.is_ascending() => write!(f, "arrange by {:?}", layout.key()),
+            Operator::Arrange(layout) => {
+                let key: Vec<String> = layout.directions().iter().map(describe_direction).collect();
+                write!(f, "arrange by [{}]", key.join(", "))
+            }
             Operator::Distinct => f.write_str("distinct"),
             Operator::Join(join) => join.fmt(f),
             Operator::Aggregate(aggregate) => aggregate.fmt(f),
+            Operator::TopK(top_k) => top_k.fmt(f),
         }
     }
+}
+
+/// An arrangement whose key ascends is encoded without directions, so that it is one with all that need that order.
+fn encode_layout(layout: &Layout, out: &mut Vec<u8>) {
+    let ascending = layout.is_ascending();
+    out.push(if ascending { 6 } else { 11 });
+    identity::put_number(out, layout.key().len() as u64);
+    for &(column, order) in layout.directions() {
+        identity::put_number(out, column as u64);
+        if !ascending {
+            out.push(u8::from(order.descending) | u8::from(order.nulls_first) << 1);
+        }
+    }
+}
+
+/// A column of a key as in ORDER BY; NULLs are mentioned where PostgreSQL would not put them by itself.
+fn describe_direction(&(column, order): &(usize, Order)) -> String {
+    let nulls = match (order.descending, order.nulls_first) {
+        (false, true) => " nulls first",
+        (true, false) => " nulls last",
+        _ => "",
+    };
+    format!("{column}{}{nulls}", if order.descending { " desc" } else { "" })
 }
 
 /// Rows of a constant as bytes: their encodings and their weights.

@@ -1,8 +1,9 @@
 //! The model: plans over Z-sets of values, evaluated from nothing, and their translation into a graph.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use monostable_types::{DataType, Value};
+use monostable_types::{DataType, Order, Value};
 use num_bigint::BigInt;
 
 use crate::expression::{Column, Compare, Comparison, IsNotNull, Literal};
@@ -42,6 +43,13 @@ pub(crate) enum Plan {
         when: Option<Condition>,
     },
     Aggregate(usize, Vec<usize>, Vec<AggregateCall>),
+    /// ORDER BY these columns, OFFSET and LIMIT.
+    TopK {
+        input: usize,
+        key: Vec<(usize, Order)>,
+        offset: u64,
+        limit: Option<u64>,
+    },
     /// Reads an arrangement by this key: what a view on a view does.
     View(usize, Vec<usize>),
 }
@@ -95,9 +103,11 @@ pub(crate) fn types(plan: &[Plan]) -> Vec<Vec<DataType>> {
         let types = match node {
             Plan::Table(table) => TABLES[*table].to_vec(),
             Plan::Values(_, types) => types.clone(),
-            Plan::Filter(input, _) | Plan::Distinct(input) | Plan::Minus(input, _) | Plan::View(input, _) => {
-                all[*input].clone()
-            }
+            Plan::Filter(input, _)
+            | Plan::Distinct(input)
+            | Plan::Minus(input, _)
+            | Plan::View(input, _)
+            | Plan::TopK { input, .. } => all[*input].clone(),
             Plan::Project(input, columns) => columns.iter().map(|&column| all[*input][column]).collect(),
             Plan::Union(inputs) => all[inputs[0]].clone(),
             Plan::Join { left, right, .. } => [all[*left].as_slice(), &all[*right]].concat(),
@@ -150,11 +160,28 @@ pub(crate) fn lower(builder: &mut GraphBuilder, plan: &[Plan]) -> Vec<NodeId> {
                 };
                 builder.aggregate(input, groups.len(), &calls.iter().map(shifted).collect::<Vec<_>>())
             }
+            Plan::TopK { input, key, offset, limit } => {
+                let arranged = builder.arrange_ordered(at(input), key).unwrap();
+                builder.top_k(arranged, *offset, *limit)
+            }
             Plan::View(input, key) => builder.arrange(at(input), key),
         };
         nodes.push(id.unwrap());
     }
     nodes
+}
+
+/// Which of two rows comes first: by the columns of ORDER BY, then by all columns from left to right.
+fn compare(left: &[Value], right: &[Value], key: &[(usize, Order)]) -> Ordering {
+    let by_key = key.iter().map(|&(column, order)| match (left[column].is_null(), right[column].is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) if order.nulls_first => Ordering::Less,
+        (false, true) if !order.nulls_first => Ordering::Less,
+        (true, false) | (false, true) => Ordering::Greater,
+        (false, false) if order.descending => right[column].cmp(&left[column]),
+        (false, false) => left[column].cmp(&right[column]),
+    });
+    by_key.fold(Ordering::Equal, Ordering::then).then_with(|| left.cmp(right))
 }
 
 /// What each node of a plan holds for these tables.
@@ -202,6 +229,17 @@ pub(crate) fn contents(plan: &[Plan], tables: &[ZSet]) -> Vec<ZSet> {
                 }
             }
             Plan::Aggregate(input, groups, calls) => out = aggregate(&all[*input], groups, calls),
+            Plan::TopK { input, key, offset, limit } => {
+                let mut rows: Vec<&Vec<Value>> = Vec::new();
+                for (row, &weight) in &all[*input] {
+                    rows.extend(std::iter::repeat_n(row, usize::try_from(weight).unwrap_or(0)));
+                }
+                rows.sort_by(|left, right| compare(left, right, key));
+                let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+                for row in rows.into_iter().skip(*offset as usize).take(limit) {
+                    add(&mut out, row.clone(), 1);
+                }
+            }
         }
         all.push(out);
     }

@@ -1,6 +1,6 @@
 //! Random plans and histories.
 
-use monostable_types::{DataType, Value};
+use monostable_types::{DataType, Order, Value};
 use proptest::prelude::*;
 
 use super::model::{Condition, Plan, TABLES, ZSet, add, delta, types};
@@ -129,7 +129,7 @@ impl Choices {
         if input_types.is_empty() {
             return Plan::Aggregate(input, Vec::new(), vec![AggregateCall::count_rows()]);
         }
-        match self.below(10) {
+        match self.below(11) {
             0 => Plan::Filter(input, self.condition(input_types)),
             1 => Plan::Project(input, (0..self.below(4)).map(|_| self.below(input_types.len())).collect()),
             2 => {
@@ -150,12 +150,22 @@ impl Choices {
             4 => Plan::Distinct(input),
             5 => Plan::View(input, self.columns(input_types, 3)),
             6 | 7 => self.join(input, &all),
+            8 => self.top_k(input, input_types),
             _ => {
                 let groups = self.columns(input_types, 2);
                 let calls = (0..=self.below(3)).map(|_| self.call(input_types)).collect();
                 Plan::Aggregate(input, groups, calls)
             }
         }
+    }
+
+    fn top_k(&mut self, input: usize, types: &[DataType]) -> Plan {
+        let direction = |choices: &mut Choices| Order { descending: choices.chance(2), nulls_first: choices.chance(2) };
+        let key = self.columns(types, 3).into_iter().map(|column| (column, direction(self))).collect();
+        // The tables hold a handful of rows, some of them twice.
+        let limit = if self.chance(6) { None } else { Some(self.below(5) as u64) };
+        let offset = if self.chance(2) { self.below(4) as u64 } else { 0 };
+        Plan::TopK { input, key, offset, limit }
     }
 
     fn join(&mut self, left: usize, all: &[Vec<DataType>]) -> Plan {

@@ -16,6 +16,7 @@ fn shop() -> (Planner, Catalog, Graph) {
         "CREATE TABLE bag (a numeric(10,2) DEFAULT 1.5, b interval)",
         "CREATE MATERIALIZED VIEW z AS SELECT customer, sum(cents) AS total FROM orders GROUP BY customer",
         "CREATE MATERIALIZED VIEW a (c, n) AS SELECT o.customer, z.total FROM orders o JOIN z ON z.customer = o.customer",
+        "CREATE MATERIALIZED VIEW best AS SELECT customer, total FROM z ORDER BY total DESC FETCH FIRST 3 ROWS ONLY",
         "CREATE INDEX by_total ON z (total)",
         "DROP TABLE gone",
     ] {
