@@ -18,6 +18,7 @@ use std::sync::Arc;
 use monostable_types::{Interner, Picker, RowCodec, Rows, Value, Weight};
 use monostable_view::{Delta, Graph, Layout, NodeId, TableId, Version, key_hash};
 
+use super::assign::Target;
 use super::cell::Cell;
 use super::target::{ConflictKey, Key, TableTarget};
 use super::{DmlOutcome, Limits};
@@ -89,21 +90,18 @@ impl PointTable {
             return Err(Error::data("42601", message));
         }
         let start = out.len();
-        let mut assigned = Vec::new();
-        let mut casts = false;
+        let mut plain = true;
         for (index, (value, column)) in values.iter().zip(columns).enumerate() {
             if matches!(value, Value::Null) {
                 self.target.check_null(index)?;
             }
-            let value = column.assign(value)?;
-            casts |= matches!(value, std::borrow::Cow::Owned(_));
-            assigned.push(value);
+            plain &= column.characters_max.is_none();
         }
-        if casts {
-            let assigned: Vec<Value> = assigned.into_iter().map(std::borrow::Cow::into_owned).collect();
-            self.codec.encode_values(&assigned, out)?;
-        } else {
-            self.codec.encode_values(values, out)?;
+        // Most values have their column's type and need no cast; the codec refuses all others.
+        if !plain || self.codec.encode_values(values, out).is_err() {
+            let cast = |(value, column): (&Value, &Target)| Ok(column.assign(value)?.into_owned());
+            let cast: Vec<Value> = values.iter().zip(columns).map(cast).collect::<Result<_>>()?;
+            self.codec.encode_values(&cast, out)?;
         }
         let bytes = out.len() - start;
         if bytes > limits.row_bytes_max {
