@@ -5,11 +5,13 @@
 
 use crate::dataset::Random;
 use crate::report::{OURS, Report};
+use crate::workload::{Failure, Scale, Workload};
 use hdrhistogram::Histogram;
 use monostable::{Database, Options, View, params};
 use std::time::Instant;
 
-type Failure = Box<dyn std::error::Error>;
+/// The workload.
+pub const WORKLOAD: Workload = Workload { name: "w4", about: "the time to open, and the first reads after it", run };
 
 const ROUNDS: usize = 5;
 const FIRST_READS: u64 = 1_000;
@@ -53,7 +55,8 @@ fn percentile(view: &View, rows: u64, reads: u64) -> Result<f64, Failure> {
     Ok(histogram.value_at_quantile(0.99) as f64)
 }
 
-pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
+fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
+    let quick = scale.quick;
     let sizes: &[u64] = if quick { &[10_000, 100_000] } else { &[10_000, 100_000, 1_000_000] };
     for &rows in sizes {
         let case = format!("{rows} rows");

@@ -5,6 +5,7 @@
 
 use crate::dataset::Random;
 use crate::report::{OURS, Report};
+use crate::workload::{Failure, Scale, Workload};
 use hdrhistogram::Histogram;
 use heed::types::Bytes;
 use heed::{Database as Lmdb, EnvOpenOptions};
@@ -13,7 +14,8 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-type Failure = Box<dyn std::error::Error>;
+/// The workload.
+pub const WORKLOAD: Workload = Workload { name: "w2", about: "point reads by key on a view", run };
 
 fn key(index: u64) -> String {
     format!("key-{:012}", index.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 1_000_000_000_000)
@@ -59,7 +61,8 @@ fn measure(
     Ok(())
 }
 
-pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
+fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
+    let quick = scale.quick;
     let rows: u64 = if quick { 100_000 } else { 1_000_000 };
     let case = format!("{rows} rows");
     let mut random = Random::new(11);

@@ -5,10 +5,13 @@
 use crate::dataset::{Change, Dataset, Order, region};
 use crate::hand::{ByHand, CENTS_MIN};
 use crate::report::{OURS, Report};
+use crate::workload::{Failure, Scale, Workload};
 use monostable::{Database, Transaction, Value, params};
 use std::time::Instant;
 
-type Failure = Box<dyn std::error::Error>;
+/// The workload.
+pub const WORKLOAD: Workload =
+    Workload { name: "w1", about: "three views over orders and customers, changed in batches", run };
 
 /// How much of everything.
 struct Size {
@@ -144,7 +147,8 @@ fn raw_syncs(seconds: f64) -> Result<f64, Failure> {
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-pub fn run(report: &mut Report, quick: bool) -> Result<(), Failure> {
+fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
+    let quick = scale.quick;
     let size = if quick { QUICK } else { FULL };
     let mut dataset = Dataset::new(size.customers);
     let orders: Vec<Order> = (0..size.orders).map(|_| dataset.order()).collect();
