@@ -5,12 +5,30 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod builds;
+mod child;
+mod circuit;
+mod clocks;
+mod commits;
+mod contender;
+mod dataflow;
 mod dataset;
+mod footprint;
+mod growth;
 mod hand;
+mod kv;
 mod machine;
 mod opens;
+mod ours;
+mod process;
+mod raw_syncs;
 mod reads;
 mod report;
+mod skew;
+mod threads;
+mod triggers;
+#[cfg(feature = "turso")]
+mod turso;
 mod views;
 mod workload;
 
@@ -22,7 +40,16 @@ use workload::{Failure, Scale, Workload};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every workload, in the order in which they run.
-const WORKLOADS: &[Workload] = &[views::WORKLOAD, reads::WORKLOAD, opens::WORKLOAD];
+const WORKLOADS: &[Workload] = &[
+    views::WORKLOAD,
+    reads::WORKLOAD,
+    commits::WORKLOAD,
+    opens::WORKLOAD,
+    growth::WORKLOAD,
+    footprint::WORKLOAD,
+    builds::WORKLOAD,
+    skew::WORKLOAD,
+];
 
 #[derive(Debug, Parser)]
 #[command(about = "Runs Monostable and its peers on the same data and prints figures and ratios")]
@@ -38,6 +65,9 @@ struct Arguments {
     /// Rows of the base data, instead of each workload's own number.
     #[arg(long)]
     rows: Option<u64>,
+    /// Only the contenders whose names hold this; may be given several times.
+    #[arg(long)]
+    only: Vec<String>,
 }
 
 /// The workloads that the user named, in the order of the list.
@@ -51,8 +81,11 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, Failure> {
 }
 
 fn main() -> Result<(), Failure> {
+    if let Some(part) = child::part() {
+        return part?.play();
+    }
     let arguments = Arguments::parse();
-    let scale = Scale { quick: arguments.quick, rows: arguments.rows };
+    let scale = Scale { quick: arguments.quick, rows: arguments.rows, only: arguments.only };
     let mut report = report::Report::new(arguments.json);
     for (name, value) in machine::settings() {
         report.setting(name, &value);

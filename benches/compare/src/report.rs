@@ -27,6 +27,11 @@ pub const OURS: &str = "monostable";
 const LIMIT: &str = "limit";
 const FLOOR: &str = "floor";
 
+/// Whether a contender is what the machine allows.
+pub fn is_limit(contender: &str) -> bool {
+    contender.starts_with(LIMIT)
+}
+
 impl Figure {
     fn is_ours(&self) -> bool {
         self.contender.starts_with(OURS)
@@ -95,7 +100,7 @@ impl Report {
 
     /// What the machine allows in the same case.
     fn limit(&self, of: &Figure) -> Option<f64> {
-        let is_limit = |figure: &&Figure| figure.contender.starts_with(LIMIT) && figure.is_comparable(of);
+        let is_limit = |figure: &&Figure| is_limit(figure.contender) && figure.is_comparable(of);
         self.figures.iter().find(is_limit).map(|limit| limit.figure)
     }
 
