@@ -1,6 +1,8 @@
 //! The three views by hand: maps and trees for exactly these queries. The floor of a programmer who needs no SQL, log, snapshot or disk.
 
+use crate::contender::{CENTS_MIN, Contender, Contents, TOP, weighted};
 use crate::dataset::{Change, Order, region};
+use crate::workload::Failure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What a region holds.
@@ -19,21 +21,11 @@ pub struct ByHand {
     ranking: BTreeSet<(i64, i64)>,
 }
 
-/// Orders below this are left out of the first view.
-pub const CENTS_MIN: i64 = 1_000;
-
 impl ByHand {
-    pub fn apply(&mut self, batch: &[Change]) {
-        for change in batch {
-            match *change {
-                Change::Insert(order) => self.add(order, 1),
-                Change::Delete(order) => self.add(order, -1),
-                Change::Update(before, after) => {
-                    self.add(before, -1);
-                    self.add(after, 1);
-                }
-            }
-        }
+    pub fn new(orders: &[Order]) -> ByHand {
+        let mut hand = ByHand::default();
+        orders.iter().for_each(|order| hand.add(*order, 1));
+        hand
     }
 
     fn add(&mut self, order: Order, weight: i64) {
@@ -65,27 +57,38 @@ impl ByHand {
             self.totals.remove(&order.customer);
         }
     }
+}
 
-    /// `(customer, count, cents)`, sorted.
-    pub fn per_customer(&self) -> Vec<(i64, i64, i64)> {
-        let mut rows: Vec<_> =
-            self.per_customer.iter().map(|(customer, (count, cents))| (*customer, *count, *cents)).collect();
-        rows.sort_unstable();
-        rows
+impl Contender for ByHand {
+    type View = Contents;
+
+    fn name(&self) -> &'static str {
+        "floor: by hand"
     }
 
-    /// `(region, cents, count, max)`, sorted.
-    pub fn regions(&self) -> Vec<(String, i64, i64, i64)> {
-        let live = self.regions.iter().filter(|(_, region)| region.count > 0);
+    fn apply(&mut self, batch: &[Change]) -> Result<(), Failure> {
+        for (order, weight) in batch.iter().flat_map(weighted) {
+            self.add(order, weight);
+        }
+        Ok(())
+    }
+
+    fn contents(&mut self) -> Result<Contents, Failure> {
+        let kept = self.per_customer.iter().map(|(customer, (count, cents))| (*customer, *count, *cents));
+        let mut per_customer: Vec<_> = kept.collect();
+        per_customer.sort_unstable();
         let most = |region: &Region| region.amounts.last_key_value().map_or(0, |(cents, _)| *cents);
-        let mut rows: Vec<_> =
-            live.map(|(name, region)| (name.to_string(), region.cents, region.count, most(region))).collect();
-        rows.sort_unstable();
-        rows
-    }
-
-    /// `(customer, total)`, the greatest totals first, ties by customer.
-    pub fn top(&self, count: usize) -> Vec<(i64, i64)> {
-        self.ranking.iter().take(count).map(|(total, customer)| (*customer, -total)).collect()
+        let live = self.regions.iter().filter(|(_, region)| region.count > 0);
+        let mut regions: Vec<_> =
+            live.map(|(name, region)| ((name.to_string(), region.cents, region.count), most(region))).collect();
+        regions.sort_unstable();
+        let mut top: Vec<_> = self.ranking.iter().take(TOP).map(|(total, customer)| (*customer, -total)).collect();
+        top.sort_unstable();
+        Ok(Contents {
+            per_customer: Some(per_customer),
+            most: Some(regions.iter().map(|(_, most)| *most).collect()),
+            regions: Some(regions.into_iter().map(|(row, _)| row).collect()),
+            top: Some(top),
+        })
     }
 }

@@ -1,55 +1,98 @@
-//! Monostable beside its peers: one process, the same data, run after another.
+//! Monostable beside its peers: one process, the same data, contenders alternating.
 //!
 //! An absolute time says little on a shared machine, so every figure stands beside a peer's of the same run. Contenders are verified to
-//! end with the same contents before their figures are printed.
+//! end with the same contents before their figures are printed. What each workload does, and how each peer is set, is in the README.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod builds;
+mod child;
+mod circuit;
+mod clocks;
+mod commits;
+mod contender;
+mod dataflow;
 mod dataset;
+mod footprint;
+mod growth;
 mod hand;
+mod kv;
+mod machine;
 mod opens;
+mod ours;
+mod process;
+mod raw_syncs;
 mod reads;
 mod report;
+mod skew;
+mod threads;
+mod triggers;
+#[cfg(feature = "turso")]
+mod turso;
 mod views;
+mod workload;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use workload::{Failure, Scale, Workload};
 
-/// What to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Workload {
-    /// Three views over orders and customers, in batches, with and without durability.
-    W1,
-    /// Point reads by key on a view.
-    W2,
-    /// Opening, and the first reads after it.
-    W4,
-}
+/// The allocator that the benchmarks of `dbsp` and the examples of `differential-dataflow` choose, for all contenders in Rust.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Every workload, in the order in which they run.
+const WORKLOADS: &[Workload] = &[
+    views::WORKLOAD,
+    reads::WORKLOAD,
+    commits::WORKLOAD,
+    opens::WORKLOAD,
+    growth::WORKLOAD,
+    footprint::WORKLOAD,
+    builds::WORKLOAD,
+    skew::WORKLOAD,
+];
 
 #[derive(Debug, Parser)]
 #[command(about = "Runs Monostable and its peers on the same data and prints figures and ratios")]
 struct Arguments {
-    /// Workloads; all if none is named.
-    workloads: Vec<Workload>,
+    /// Workloads (w1, w2, ..); all if none is named.
+    workloads: Vec<String>,
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
     /// Smaller data, for a quick look.
     #[arg(long)]
     quick: bool,
+    /// Rows of the base data, instead of each workload's own number.
+    #[arg(long)]
+    rows: Option<u64>,
+    /// Only the contenders whose names hold this; may be given several times.
+    #[arg(long)]
+    only: Vec<String>,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// The workloads that the user named, in the order of the list.
+fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, Failure> {
+    if let Some(unknown) = names.iter().find(|name| !WORKLOADS.iter().any(|known| known.name == **name)) {
+        let known: Vec<String> =
+            WORKLOADS.iter().map(|workload| format!("  {} {}", workload.name, workload.about)).collect();
+        return Err(format!("there is no workload {unknown}; there are:\n{}", known.join("\n")).into());
+    }
+    Ok(WORKLOADS.iter().filter(|known| names.is_empty() || names.iter().any(|name| name == known.name)).collect())
+}
+
+fn main() -> Result<(), Failure> {
+    if let Some(part) = child::part() {
+        return part?.play();
+    }
     let arguments = Arguments::parse();
-    let runs = |workload| arguments.workloads.is_empty() || arguments.workloads.contains(&workload);
+    let scale = Scale { quick: arguments.quick, rows: arguments.rows, only: arguments.only };
     let mut report = report::Report::new(arguments.json);
-    if runs(Workload::W1) {
-        views::run(&mut report, arguments.quick)?;
+    for (name, value) in machine::settings() {
+        report.setting(name, &value);
     }
-    if runs(Workload::W2) {
-        reads::run(&mut report, arguments.quick)?;
-    }
-    if runs(Workload::W4) {
-        opens::run(&mut report, arguments.quick)?;
+    for workload in chosen(&arguments.workloads)? {
+        report.setting(workload.name, workload.about);
+        (workload.run)(&mut report, &scale)?;
     }
     report.print();
     Ok(())

@@ -1,4 +1,8 @@
 //! Figures, and how they are printed: a table for people, JSON lines for programs.
+//!
+//! A figure is the median of its runs, and its spread the least and the greatest of them. Names of contenders say what they are: ours begin with
+//! `monostable`; `limit:` is what the machine allows, `floor:` keeps no promise (maps by hand), and neither counts as a peer. Figures are compared
+//! within one workload, case and unit.
 
 /// One figure of one contender.
 pub struct Figure {
@@ -18,12 +22,47 @@ pub struct Report {
     figures: Vec<Figure>,
 }
 
-/// Our name in the table.
+/// Our name in the table, and the beginning of the names of our variants.
 pub const OURS: &str = "monostable";
+const LIMIT: &str = "limit";
+const FLOOR: &str = "floor";
+
+/// Whether a contender is what the machine allows.
+pub fn is_limit(contender: &str) -> bool {
+    contender.starts_with(LIMIT)
+}
+
+impl Figure {
+    fn is_ours(&self) -> bool {
+        self.contender.starts_with(OURS)
+    }
+
+    fn is_peer(&self) -> bool {
+        ![OURS, LIMIT, FLOOR].iter().any(|prefix| self.contender.starts_with(prefix))
+    }
+
+    fn is_comparable(&self, other: &Figure) -> bool {
+        self.workload == other.workload && self.case == other.case && self.unit == other.unit
+    }
+
+    /// Above 1 when this is better than the other.
+    fn ratio_to(&self, other: &Figure) -> f64 {
+        if self.higher_is_better { self.figure / other.figure } else { other.figure / self.figure }
+    }
+}
 
 impl Report {
     pub fn new(json: bool) -> Report {
         Report { json, figures: Vec::new() }
+    }
+
+    /// States a setting that matters: before the figures, and beside the JSON lines on standard error.
+    pub fn setting(&self, name: &str, value: &str) {
+        if self.json {
+            eprintln!("# {name}: {value}");
+        } else {
+            println!("# {name}: {value}");
+        }
     }
 
     /// Adds a figure: the median of `runs`.
@@ -50,47 +89,86 @@ impl Report {
         });
     }
 
-    /// Ours against the best of the peers in the same case; above 1 when we are ahead. Limits of the machine, and floors that keep no promise
-    /// (maps by hand), are no peers.
+    /// Ours against the best of the peers in the same case.
     fn ratio(&self, ours: &Figure) -> Option<f64> {
-        if !ours.contender.starts_with(OURS) {
+        if !ours.is_ours() {
             return None;
         }
-        let is_peer = |f: &&Figure| {
-            let same = f.workload == ours.workload && f.case == ours.case && f.unit == ours.unit;
-            same && ![OURS, "limit", "floor"].iter().any(|prefix| f.contender.starts_with(prefix))
-        };
-        let peers = self.figures.iter().filter(is_peer).map(|f| f.figure);
-        if ours.higher_is_better {
-            peers.reduce(f64::max).map(|best| ours.figure / best)
-        } else {
-            peers.reduce(f64::min).map(|best| best / ours.figure)
-        }
+        let peers = self.figures.iter().filter(|figure| figure.is_peer() && figure.is_comparable(ours));
+        peers.map(|peer| ours.ratio_to(peer)).reduce(f64::min)
+    }
+
+    /// What the machine allows in the same case.
+    fn limit(&self, of: &Figure) -> Option<f64> {
+        let is_limit = |figure: &&Figure| is_limit(figure.contender) && figure.is_comparable(of);
+        self.figures.iter().find(is_limit).map(|limit| limit.figure)
     }
 
     pub fn print(&self) {
-        if !self.json {
+        if self.json {
+            self.figures.iter().for_each(|figure| println!("{}", self.json_line(figure)));
+        } else {
+            self.print_table();
+            self.print_comparisons();
+        }
+    }
+
+    fn json_line(&self, figure: &Figure) -> serde_json::Value {
+        serde_json::json!({
+            "workload": figure.workload,
+            "case": figure.case,
+            "contender": figure.contender,
+            "figure": figure.figure,
+            "unit": figure.unit,
+            "higher_is_better": figure.higher_is_better,
+            "ratio_to_best_peer": self.ratio(figure),
+            "spread": [figure.spread.0, figure.spread.1],
+        })
+    }
+
+    fn print_table(&self) {
+        let wide = |text: fn(&Figure) -> &str| self.figures.iter().map(|figure| text(figure).len()).max().unwrap_or(0);
+        let (case, contender, unit) = (wide(|f| &f.case), wide(|f| f.contender), wide(|f| f.unit).max(4));
+        println!(
+            "\n{:<4} {:<case$}  {:<contender$} {:>12} {:<unit$} {:>8} {:>12}  spread",
+            "", "case", "contender", "figure", "unit", "ratio", "limit"
+        );
+        for figure in &self.figures {
+            let ratio = self.ratio(figure).map_or(String::new(), |ratio| format!("{ratio:.2}"));
+            let limit = self.limit(figure).map_or(String::new(), short);
             println!(
-                "{:<4} {:<34} {:<22} {:>14} {:<11} {:>8}  spread",
-                "", "case", "contender", "figure", "unit", "ratio"
+                "{:<4} {:<case$}  {:<contender$} {:>12} {:<unit$} {ratio:>8} {limit:>12}  {} .. {}",
+                figure.workload,
+                figure.case,
+                figure.contender,
+                short(figure.figure),
+                figure.unit,
+                short(figure.spread.0),
+                short(figure.spread.1),
             );
         }
-        for figure in &self.figures {
-            let ratio = self.ratio(figure);
-            let (least, greatest) = figure.spread;
-            if self.json {
-                let line = serde_json::json!({
-                    "workload": figure.workload, "case": figure.case, "contender": figure.contender, "figure": figure.figure,
-                    "unit": figure.unit, "higher_is_better": figure.higher_is_better, "ratio_to_best_peer": ratio, "spread": [least, greatest],
-                });
-                println!("{line}");
-            } else {
-                let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
-                println!(
-                    "{:<4} {:<34} {:<22} {:>14.0} {:<11} {:>8}  {least:.0} .. {greatest:.0}",
-                    figure.workload, figure.case, figure.contender, figure.figure, figure.unit, ratio
-                );
+    }
+
+    /// A line for each of our figures: the ratio to everybody in the same case, above 1 when we are ahead.
+    fn print_comparisons(&self) {
+        println!();
+        for ours in self.figures.iter().filter(|figure| figure.is_ours()) {
+            let others = self.figures.iter().filter(|other| !other.is_ours() && other.is_comparable(ours));
+            let ratios: Vec<String> =
+                others.map(|other| format!("{} {:.2}", other.contender, ours.ratio_to(other))).collect();
+            if !ratios.is_empty() {
+                println!("{} {}, {}, ours / theirs: {}", ours.workload, ours.case, ours.contender, ratios.join(", "));
             }
         }
+    }
+}
+
+/// Three or more digits that matter.
+fn short(figure: f64) -> String {
+    match figure.abs() {
+        size if size >= 100.0 => format!("{figure:.0}"),
+        size if size >= 10.0 => format!("{figure:.1}"),
+        size if size >= 1.0 => format!("{figure:.2}"),
+        _ => format!("{figure:.3}"),
     }
 }
