@@ -72,8 +72,8 @@ impl Holder {
     fn load(self, customers: i64, orders: &[Order]) -> Result<Boxed<Contents>, Failure> {
         Ok(match self {
             Holder::ByHand => Box::new(ByHand::new(orders)),
-            Holder::Ours => Box::new(Ours::new(Mode::StatementsDurable, customers, orders)?),
-            Holder::OursInMemory => Box::new(Ours::new(Mode::Statements, customers, orders)?),
+            Holder::Ours => Box::new(Ours::new(Mode::HandleDurable, customers, orders)?),
+            Holder::OursInMemory => Box::new(Ours::new(Mode::Handle, customers, orders)?),
             Holder::Dbsp => Box::new(Circuit::new(customers, orders)?),
             Holder::Differential => Box::new(Dataflow::new(customers, orders)?),
             Holder::Sqlite => Box::new(Triggers::new(Place::Synced, customers, orders)?),

@@ -26,7 +26,7 @@ type Costs = BTreeMap<(&'static str, usize), Vec<f64>>;
 fn contenders(scale: &Scale, customers: i64, orders: &[Order]) -> Result<Vec<Boxed<Contents>>, Failure> {
     // By hand is always there: it is what the others' contents are compared with.
     let mut contenders: Vec<Boxed<Contents>> = vec![Box::new(ByHand::new(orders))];
-    for mode in [Mode::Statements, Mode::StatementsDurable] {
+    for mode in [Mode::Handle, Mode::HandleDurable] {
         add(&mut contenders, scale, mode.name(), || Ours::new(mode, customers, orders))?;
     }
     add(&mut contenders, scale, circuit::NAME, || Circuit::new(customers, orders))?;

@@ -2,13 +2,18 @@
 
 use crate::contender::{CENTS_MIN, Contender, Contents, TOP};
 use crate::dataset::{Change, Order, region};
+use crate::report::OURS;
 use crate::workload::Failure;
-use monostable::{Database, Value, params};
+use monostable::{Database, Table, Value, params};
 use std::fmt::Write;
 
 /// How the changes are handed over, and where they are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// A table handle, nothing on disk.
+    Handle,
+    /// A table handle, a synced log.
+    HandleDurable,
     /// SQL statements with parameters, nothing on disk.
     Statements,
     /// SQL statements with parameters, a synced log.
@@ -19,13 +24,19 @@ impl Mode {
     /// Its name in the table.
     pub fn name(self) -> &'static str {
         match self {
+            Mode::Handle => OURS,
+            Mode::HandleDurable => "monostable durable",
             Mode::Statements => "monostable SQL statements",
             Mode::StatementsDurable => "monostable SQL statements durable",
         }
     }
 
     fn is_durable(self) -> bool {
-        self == Mode::StatementsDurable
+        matches!(self, Mode::HandleDurable | Mode::StatementsDurable)
+    }
+
+    fn has_handle(self) -> bool {
+        matches!(self, Mode::Handle | Mode::HandleDurable)
     }
 }
 
@@ -70,8 +81,7 @@ pub fn views() -> [(&'static str, String); 4] {
 pub struct Ours {
     pub db: Database,
     mode: Mode,
-    /// What is asked for the top ten: a view, or a query where views have no limit.
-    top: String,
+    orders: Table,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -110,23 +120,11 @@ impl Ours {
             None => Database::in_memory()?,
         };
         load(&db, customers, orders)?;
-        let [kept @ .., (_, top)] = views();
-        for (_, view) in kept {
+        for (_, view) in views() {
             db.execute(&view)?;
         }
-        let has_limit = db.execute(&top).is_ok();
-        let from = if has_limit { "top10" } else { "totals" };
-        let top = format!("SELECT customer, total FROM {from} ORDER BY total DESC, customer LIMIT {TOP}");
-        Ok(Ours { db, mode, top, _directory: directory })
-    }
-
-    /// How the third view is kept.
-    pub fn third_view(&self) -> &'static str {
-        if self.top.contains("FROM top10") {
-            "a view with LIMIT"
-        } else {
-            "a view of totals; a view with LIMIT is refused"
-        }
+        let orders = db.table("orders")?;
+        Ok(Ours { db, mode, orders, _directory: directory })
     }
 
     fn rows(&self, sql: &str) -> Result<Vec<Vec<Value>>, Failure> {
@@ -159,6 +157,23 @@ impl Contender for Ours {
 
     fn apply(&mut self, batch: &[Change]) -> Result<(), Failure> {
         let mut txn = self.db.begin()?;
+        if self.mode.has_handle() {
+            for change in batch {
+                match *change {
+                    Change::Insert(Order { id, customer, cents }) => {
+                        txn.insert(&self.orders, params![id, customer, cents])?;
+                    }
+                    Change::Delete(order) => {
+                        txn.delete(&self.orders, (order.id,))?;
+                    }
+                    Change::Update(_, Order { id, customer, cents }) => {
+                        txn.upsert(&self.orders, params![id, customer, cents])?;
+                    }
+                }
+            }
+            txn.commit()?;
+            return Ok(());
+        }
         for change in batch {
             match *change {
                 Change::Insert(Order { id, customer, cents }) => {
@@ -186,7 +201,7 @@ impl Contender for Ours {
             per_customer: Some(per_customer.into_iter().map(|[customer, n, cents]| (customer, n, cents)).collect()),
             most: Some(regions.iter().map(|(_, most)| *most).collect()),
             regions: Some(regions.into_iter().map(|(row, _)| row).collect()),
-            top: Some(self.integers(&self.top)?.into_iter().map(|[customer, total]| (customer, total)).collect()),
+            top: Some(self.integers("SELECT customer, total FROM top10")?.into_iter().map(|[customer, total]| (customer, total)).collect()),
         })
     }
 }

@@ -30,14 +30,12 @@ struct Field {
     contenders: Vec<Boxed<Contents>>,
 }
 
-fn volatile(scale: &Scale, report: &Report, customers: i64, orders: &[Order]) -> Result<Field, Failure> {
+fn volatile(scale: &Scale, customers: i64, orders: &[Order]) -> Result<Field, Failure> {
     // By hand is always there: it is what the others' contents are compared with.
     let mut contenders: Vec<Boxed<Contents>> = vec![Box::new(ByHand::new(orders))];
-    add(&mut contenders, scale, Mode::Statements.name(), || {
-        let ours = Ours::new(Mode::Statements, customers, orders)?;
-        report.setting("monostable's third view", ours.third_view());
-        Ok(ours)
-    })?;
+    for mode in [Mode::Handle, Mode::Statements] {
+        add(&mut contenders, scale, mode.name(), || Ours::new(mode, customers, orders))?;
+    }
     add(&mut contenders, scale, circuit::NAME, || Circuit::new(customers, orders))?;
     add(&mut contenders, scale, dataflow::NAME, || Dataflow::new(customers, orders))?;
     for place in [Place::Memory, Place::Unsynced] {
@@ -50,8 +48,9 @@ fn volatile(scale: &Scale, report: &Report, customers: i64, orders: &[Order]) ->
 
 fn durable(scale: &Scale, customers: i64, orders: &[Order]) -> Result<Field, Failure> {
     let mut contenders: Vec<Boxed<Contents>> = vec![Box::new(RawSyncs::new()?)];
-    let mode = Mode::StatementsDurable;
-    add(&mut contenders, scale, mode.name(), || Ours::new(mode, customers, orders))?;
+    for mode in [Mode::HandleDurable, Mode::StatementsDurable] {
+        add(&mut contenders, scale, mode.name(), || Ours::new(mode, customers, orders))?;
+    }
     let place = Place::Synced;
     add(&mut contenders, scale, place.name(), || Triggers::new(place, customers, orders))?;
     Ok(Field { suffix: " durable", contenders })
@@ -80,7 +79,7 @@ fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let mut dataset = Dataset::new(customers);
     let orders: Vec<Order> = (0..orders).map(|_| dataset.order()).collect();
     eprintln!("W1: loading {} orders into each contender", orders.len());
-    let mut fields = [volatile(scale, report, customers, &orders)?, durable(scale, customers, &orders)?];
+    let mut fields = [volatile(scale, customers, &orders)?, durable(scale, customers, &orders)?];
     for (batch, count) in BATCHES {
         let count = if scale.quick { count / 4 } else { count }.div_ceil(batch);
         let streams: Vec<Vec<Vec<Change>>> =
