@@ -31,7 +31,7 @@ const SEAMS: &[(&str, &[&str])] = &[
     ("SystemTime::now", &["crates/monostable/src/options.rs"]),
     ("thread::spawn", &["crates/monostable/src/background.rs"]),
     ("thread::Builder", &["crates/monostable/src/background.rs"]),
-    ("thread::scope", &[]),
+    ("thread::scope", &["crates/monostable/src/options.rs"]),
     ("RandomState", &["crates/monostable/src/options.rs"]),
     ("process::exit", &[]),
     ("process::abort", &[]),

@@ -202,7 +202,7 @@ fn a_dropped_transaction_is_rolled_back() {
 #[test]
 fn who_reads_below_what_is_remembered_is_refused_rather_than_trusted() {
     let mut options = Options::in_memory();
-    options.certification_bytes_max = 400;
+    options.certification_bytes_max = 100;
     let db = Database::open_with(options).unwrap();
     db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, v INTEGER)").unwrap();
     db.execute("INSERT INTO t VALUES (0, 0)").unwrap();

@@ -228,10 +228,10 @@ fn a_limit_makes_no_sort_of_a_scan_in_order() {
     for (sql, sorts) in [
         ("SELECT name FROM customers ORDER BY id LIMIT 2", false),
         ("SELECT id, name FROM customers WHERE id > 1 ORDER BY id LIMIT 2", false),
-        ("SELECT customer, id FROM orders ORDER BY customer LIMIT 2", false),
+        ("SELECT customer, id FROM orders WHERE customer > 1 ORDER BY customer LIMIT 2", false),
         ("SELECT * FROM spend ORDER BY customer LIMIT 1", false),
-        ("SELECT cents FROM orders ORDER BY customer LIMIT 2", true),
-        ("SELECT cents FROM orders ORDER BY customer", false),
+        ("SELECT cents FROM orders WHERE customer > 1 ORDER BY customer LIMIT 2", true),
+        ("SELECT cents FROM orders WHERE customer > 1 ORDER BY customer", false),
     ] {
         let Prepared::Query(plan) = bed.prepare(sql).unwrap().as_ref().clone() else { panic!("a query") };
         assert_eq!(plan.sorts(), sorts, "{sql}");
