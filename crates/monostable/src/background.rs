@@ -49,7 +49,7 @@ pub(crate) struct Chores {
 
 /// A merge on its way.
 enum Merge {
-    Memory(ArrangementId, MemoryMerge),
+    Memory(ArrangementId, Box<MemoryMerge>),
     Files(ArrangementId, Box<FileMerge>),
 }
 
@@ -164,7 +164,7 @@ impl Engine {
     fn start_merge(&self, chores: &mut Chores, state: &State) -> Result<bool> {
         for (id, spine) in state.version.spines() {
             let merge = match (choose(&spine.shape()), &self.files) {
-                (Some(MergeChoice::Memory(runs)), _) => Merge::Memory(id, MemoryMerge::start(spine, runs)),
+                (Some(MergeChoice::Memory(runs)), _) => Merge::Memory(id, Box::new(MemoryMerge::start(spine, runs))),
                 (Some(MergeChoice::Files(runs)), Some(files)) => {
                     Merge::Files(id, Box::new(FileMerge::start(&files.store, spine, runs)?))
                 }

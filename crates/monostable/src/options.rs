@@ -125,7 +125,6 @@ pub(crate) struct Forking {
 }
 
 impl Fork for Forking {
-    #[expect(clippy::disallowed_methods, reason = "the options allow this thread, and it ends within the call")]
     fn both(&self, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
         if self.threads_max < 2 {
             first();

@@ -62,7 +62,7 @@ struct Running {
 /// Where a task's rows go.
 #[derive(Debug)]
 enum End {
-    Fill(Fill),
+    Fill(Box<Fill>),
     Spool(NodeId, Vec<Delta>),
     Target,
 }
@@ -149,7 +149,7 @@ impl Evaluation {
 
 fn start(world: &World, task: Task) -> Result<Running, StepError> {
     let (node, end) = match task {
-        Task::Fill(node) => (node, End::Fill(Fill::new(world, node)?)),
+        Task::Fill(node) => (node, End::Fill(Box::new(Fill::new(world, node)?))),
         Task::Spool(node) => (node, End::Spool(node, Vec::new())),
         Task::Target(node) => (node, End::Target),
     };

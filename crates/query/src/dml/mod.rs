@@ -158,9 +158,7 @@ impl DmlPlan {
     fn point_action(&self) -> Option<PointAction> {
         match &self.action {
             Action::Insert(insert) => insert.point().map(PointAction::Insert),
-            Action::Update(update) => {
-                update.point(&self.target).map(|(key, set)| PointAction::Update(key, set.to_vec()))
-            }
+            Action::Update(update) => update.point(&self.target),
             Action::Delete(delete) => delete.point(&self.target).map(PointAction::Delete),
         }
     }

@@ -16,6 +16,7 @@ use monostable_types::{DataType, values_to_array};
 use monostable_view::Version;
 
 use super::cell::Cell;
+use super::point::PointAction;
 use super::returning::TypedReturning;
 use super::target::TableTarget;
 use super::{Action, Change, DmlPlan, Limits, Statement, assignments, refuse};
@@ -170,11 +171,11 @@ fn qualifier(table: &TableFactor, target: &TableTarget) -> Ident {
 }
 
 impl Update {
-    /// The key of the row and what is assigned, if it finds its row by primary key and assigns constants and parameters.
-    pub(crate) fn point(&self, target: &TableTarget) -> Option<(Vec<Operand>, &[(usize, Cell)])> {
+    /// The same as a point write, if it finds its row by primary key and assigns constants and parameters.
+    pub(crate) fn point(&self, target: &TableTarget) -> Option<PointAction> {
         let computes = self.assignments.iter().any(|(_, cell)| matches!(cell, Cell::Computed(_)));
         let key = self.query.point_key(target)?;
-        (!computes).then_some((key, self.assignments.as_slice()))
+        (!computes).then(|| PointAction::Update(key, self.assignments.clone()))
     }
 
     /// The rows before and after.

@@ -110,7 +110,7 @@ pub(crate) struct Probe<'a> {
 /// The other side's entries with the current key that were not taken yet.
 enum Matches<'a> {
     One(Option<(&'a [u8], Weight)>),
-    Several(Entries<'a>),
+    Several(Box<Entries<'a>>),
 }
 
 impl<'a> Matches<'a> {
@@ -178,12 +178,12 @@ impl<'a> Probe<'a> {
 
     fn matches_of(&mut self, key: &[u8], whole: bool) -> Result<Matches<'a>, Failure> {
         if !whole {
-            return Ok(Matches::Several(self.spine.prefix(key)?));
+            return Ok(Matches::Several(Box::new(self.spine.prefix(key)?)));
         }
         Ok(match self.seeker.hit(key)? {
             Hit::Nothing => Matches::One(None),
             Hit::One(entry, weight) => Matches::One(Some((entry, weight))),
-            Hit::Several => Matches::Several(self.spine.key(key)?),
+            Hit::Several => Matches::Several(Box::new(self.spine.key(key)?)),
         })
     }
 

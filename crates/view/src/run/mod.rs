@@ -65,7 +65,7 @@ impl Filter {
 
     /// The block of a hash: by its high half, since its low half says which bits.
     fn block(hash: u64, blocks: usize) -> usize {
-        ((hash >> 32) * blocks as u64 >> 32) as usize
+        (((hash >> 32) * blocks as u64) >> 32) as usize
     }
 
     fn may_hold(&self, hash: u64) -> bool {
@@ -200,7 +200,7 @@ impl Run {
     }
 
     /// The positions from the first entry that starts with `prefix` on; none if there is no such entry.
-    pub(crate) fn from_first(&self, prefix: &[u8]) -> Result<Range<u64>> {
+    pub(crate) fn positions_from(&self, prefix: &[u8]) -> Result<Range<u64>> {
         let all = self.everything();
         let start = self.lower_bound(prefix)?;
         Ok(if start < all.end && self.entry(start)?.starts_with(prefix) { start..all.end } else { 0..0 })
@@ -208,7 +208,7 @@ impl Run {
 
     /// The positions up to the last entry that starts with `prefix`; none if there is no such entry. `successor` is the least
     /// string greater than all that start with it.
-    pub(crate) fn until_last(&self, prefix: &[u8], successor: Option<&[u8]>) -> Result<Range<u64>> {
+    pub(crate) fn positions_until(&self, prefix: &[u8], successor: Option<&[u8]>) -> Result<Range<u64>> {
         let all = self.everything();
         let end = match successor {
             Some(successor) => self.lower_bound(successor)?,

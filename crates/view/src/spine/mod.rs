@@ -237,7 +237,7 @@ impl Spine {
     pub fn first(&self, prefix: &[u8]) -> Result<Option<(&[u8], Weight)>> {
         let mut entries = Entries::new(Direction::Ascending);
         for run in self.runs() {
-            entries.add(run.cursor(run.from_first(prefix)?, Direction::Ascending)?);
+            entries.add(run.cursor(run.positions_from(prefix)?, Direction::Ascending)?);
         }
         Ok(entries.next().transpose()?.filter(|(entry, _)| entry.starts_with(prefix)))
     }
@@ -247,7 +247,7 @@ impl Spine {
         let mut entries = Entries::new(Direction::Descending);
         let successor = prefix_successor(prefix);
         for run in self.runs() {
-            entries.add(run.cursor(run.until_last(prefix, successor.as_deref())?, Direction::Descending)?);
+            entries.add(run.cursor(run.positions_until(prefix, successor.as_deref())?, Direction::Descending)?);
         }
         Ok(entries.next().transpose()?.filter(|(entry, _)| entry.starts_with(prefix)))
     }
