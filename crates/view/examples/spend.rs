@@ -67,7 +67,7 @@ fn orders(rows: &[(i64, i32, i64, i64)]) -> Result<Delta, Box<dyn Error>> {
 fn print(version: &Version, view: NodeId, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let layout = version.graph().node(view).and_then(|node| node.layout()).ok_or("the view is an arrangement")?;
     for entry in version.spine_of(view).ok_or("the view is filled")?.prefix(b"")? {
-        let row = layout.codec().decode_values(entry?.0)?;
+        let row = layout.codec().decode_values(layout.visible(entry?.0)?)?;
         let values: Vec<String> = row.iter().map(Value::to_string).collect();
         writeln!(out, "{:8}  {:>5}  {:>6}", values[0], values[1], values[2])?;
     }

@@ -27,7 +27,7 @@
 //! let mut key = Vec::new();
 //! layout.codec().encode_prefix(&fruit("fig"), &mut key)?;
 //! let (entry, _) = next.spine_of(view).expect("it was built").get(&key)?.expect("there are figs");
-//! assert_eq!(layout.codec().decode_values(entry)?[1], Value::BigInt(2));
+//! assert_eq!(layout.codec().decode_values(layout.visible(entry)?)?[1], Value::BigInt(2));
 //! assert!(version.spine_of(view).expect("it was built").is_empty()?, "the old version is as it was");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
