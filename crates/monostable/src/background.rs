@@ -34,7 +34,7 @@ const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 const SEAL_AFTER: Duration = Duration::from_millis(200);
 /// What replay takes, in units of the steps that it repeats: it reads, verifies and decodes besides, and merges nothing on the
 /// way. With 2, a log of commits of some hundred rows that promised less than 250 ms took 529 ms.
-const REPLAY_PER_STEP: u128 = 5;
+pub(crate) const REPLAY_PER_STEP: u64 = 5;
 
 /// What the background work remembers from one step to the next.
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// A checkpoint is due when memory is half full, or when the log since the last one is long, in bytes or in the time
-    /// that replaying it would take at the rate at which its groups were stepped.
+    /// that replaying it would take.
     fn is_checkpoint_due(&self, files: &Files, state: &State) -> bool {
         let memory_bytes = self.pipeline.meters.memory_bytes.load(Ordering::Relaxed);
         if memory_bytes > self.options.memory_bytes_max / 2 {
@@ -113,19 +113,16 @@ impl Engine {
         }
         let log_bytes = state.version.lsn.0.saturating_sub(files.store.position().1.0);
         log_bytes > 0
-            && (log_bytes >= self.options.checkpoint_log_bytes
-                || self.replay_time(log_bytes) > self.options.replay_time_max)
+            && (log_bytes >= self.options.checkpoint_log_bytes || self.replay_time() > self.options.replay_time_max)
     }
 
-    /// How long replaying so many bytes of log would take, judged by the time of the steps that made them.
-    fn replay_time(&self, log_bytes: u64) -> Duration {
+    /// How long replay would take, judged by the time of the steps since the last checkpoint. Not by bytes of log: a commit
+    /// of one row fills a block of it as well as one of a hundred, and takes a fraction of the time.
+    fn replay_time(&self) -> Duration {
         let meters = &self.pipeline.meters;
-        let (bytes, nanos) = (meters.log_bytes.load(Ordering::Relaxed), meters.step_nanos.load(Ordering::Relaxed));
-        if bytes == 0 {
-            return Duration::ZERO;
-        }
-        let nanos = u128::from(nanos) * REPLAY_PER_STEP * u128::from(log_bytes) / u128::from(bytes);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        let steps = meters.step_nanos.load(Ordering::Relaxed);
+        let since = steps.saturating_sub(meters.checkpointed_nanos.load(Ordering::Relaxed));
+        Duration::from_nanos(since.saturating_mul(REPLAY_PER_STEP))
     }
 
     /// Bytes of log that would be replayed if the process ended now.

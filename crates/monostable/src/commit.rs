@@ -115,10 +115,10 @@ pub(crate) struct Pipeline {
 /// What the pipeline measures about itself.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
-    /// Bytes by which the log has grown since the database was opened.
-    pub(crate) log_bytes: AtomicU64,
-    /// Nanoseconds spent in steps for those bytes.
+    /// Nanoseconds spent in steps since the database was opened.
     pub(crate) step_nanos: AtomicU64,
+    /// What they were when the last checkpoint captured its state: those since then would have to be repeated.
+    pub(crate) checkpointed_nanos: AtomicU64,
     /// Bytes of table and view state in memory when they were last measured.
     pub(crate) memory_bytes: AtomicUsize,
     /// Bytes of changes committed since then.
@@ -326,7 +326,7 @@ impl Pipeline {
         let epoch = head.state.epoch().next();
         let record = encode_record(&state.catalog, epoch, group.len(), &deltas);
         let logged = record.and_then(|record| self.log(head.state.version.lsn, &record));
-        let (end, log_bytes) = match logged {
+        let end = match logged {
             Ok(logged) => logged,
             Err(error) => {
                 group.iter().for_each(|ticket| ticket.finish(Err(error.clone())));
@@ -340,7 +340,6 @@ impl Pipeline {
             let group = GroupChanges { epoch, end, deltas };
             head.feeds.retain(|feed| feed.push(&group));
         }
-        self.meters.log_bytes.fetch_add(log_bytes, Ordering::Relaxed);
         self.account_memory(&state, group.iter().map(|ticket| ticket.request.bytes).sum());
         self.meters.groups.fetch_add(1, Ordering::Relaxed);
         self.meters.commits.fetch_add(group.len() as u64, Ordering::Relaxed);
@@ -348,12 +347,12 @@ impl Pipeline {
         Some(end)
     }
 
-    /// Appends a record, and tells where it ends and by how much the log has grown. Without a log, positions count records,
-    /// so that they still order what is published.
-    fn log(&self, start: Lsn, record: &[u8]) -> Result<(Lsn, u64)> {
-        let Some(wal) = &self.wal else { return Ok((Lsn(start.0 + 1), 0)) };
+    /// Appends a record, and tells where it ends. Without a log, positions count records, so that they still order what is
+    /// published.
+    fn log(&self, start: Lsn, record: &[u8]) -> Result<Lsn> {
+        let Some(wal) = &self.wal else { return Ok(Lsn(start.0 + 1)) };
         match wal.append(&[record]) {
-            Ok(end) => Ok((Lsn(end.0), end.0.saturating_sub(start.0))),
+            Ok(end) => Ok(Lsn(end.0)),
             Err(error) => Err(self.append_failed(error)),
         }
     }

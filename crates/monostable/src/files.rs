@@ -42,12 +42,15 @@ impl Files {
     /// Writes a checkpoint of the published state while commits go on.
     pub(crate) fn checkpoint(&self, pipeline: &Pipeline) -> Result<()> {
         let _from_capture_to_install = self.checkpointing.lock();
+        // Taken before the capture: a step in between is counted once more rather than not at all.
+        let nanos = pipeline.meters.step_nanos.load(Ordering::Relaxed);
         let captured = pipeline.seal()?;
         if self.covers(&captured) {
             return Ok(());
         }
         let written = self.write(&captured)?;
         pipeline.install(|version| checkpointed(version, &written.replacements));
+        pipeline.meters.checkpointed_nanos.store(nanos, Ordering::Relaxed);
         pipeline.measure_memory(&Arc::clone(&pipeline.published()));
         self.recycle(pipeline, captured.version.lsn)
     }

@@ -12,6 +12,7 @@
 //! but what the log writes to make its tail durable, so a crash on the way is just another crash.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use monostable_query::catalog::restore as restore_catalog;
 use monostable_query::{Catalog, Planner};
@@ -23,7 +24,7 @@ use monostable_view::{
 use monostable_wal::{Wal, WalOptions};
 use parking_lot::Mutex;
 
-use crate::background::Chores;
+use crate::background::{Chores, REPLAY_PER_STEP};
 use crate::commit::{Pipeline, State};
 use crate::database::Engine;
 use crate::error::{Error, Result};
@@ -57,9 +58,15 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     let (created, position) = (recovered.created, recovered.lsn);
     let mut state = restore(recovered, &planner, &mut report)?;
     let wal = open_log(&storage, created, position, &options)?;
+    let started = options.clock.now();
     replay(&wal, position, &mut state, &mut report)?;
+    let taken = options.clock.now().saturating_sub(started);
     let durable = Durable { wal, files: Files::new(store), lock };
-    Ok(engine(state, planner, Some(durable), options, report))
+    let engine = engine(state, planner, Some(durable), options, report);
+    // Until the next checkpoint it would have to be done again.
+    let nanos = u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX);
+    engine.pipeline.meters.step_nanos.store(nanos / REPLAY_PER_STEP, Ordering::Relaxed);
+    Ok(engine)
 }
 
 fn engine(state: State, planner: Planner, durable: Option<Durable>, options: Options, opened: OpenReport) -> Engine {
