@@ -1,0 +1,3 @@
+//! The command `monostable-lab`.
+
+fn main() {}
