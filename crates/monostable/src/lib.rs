@@ -60,6 +60,7 @@ mod key;
 mod options;
 mod overlay;
 mod publish;
+mod queue;
 mod record;
 mod recovery;
 mod row;

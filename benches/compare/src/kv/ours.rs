@@ -1,12 +1,12 @@
 //! Monostable: a table, and a materialized view over it that is read.
 //!
-//! The load is COPY, one transaction for each chunk; a change is an `INSERT .. ON CONFLICT DO UPDATE` with parameters. There is no mode without syncs:
+//! The load is COPY, one transaction for each chunk; a change is an upsert through a prepared handle on the table. There is no mode without syncs:
 //! every commit is durable, also while loading. A read goes through a prepared handle on the view and decodes the text into a `String`.
 
 use super::{Freshness, Key, READS_PER_TRANSACTION, Reader, Sizing, Store, Upsert, Writer, key, key_text, text};
 use crate::process::wait_until_idle;
 use crate::workload::{Failure, Outcome};
-use monostable::{Database, Options, View, params};
+use monostable::{Database, Options, Table, View, params};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ const SCHEMA: [&str; 2] = [
     "CREATE MATERIALIZED VIEW visible AS SELECT k, v FROM items WHERE NOT hidden",
 ];
 const COPY: &str = "COPY items FROM STDIN WITH (FORMAT csv)";
-const UPSERT: &str = "INSERT INTO items VALUES ($1, $2, false) ON CONFLICT (k) DO UPDATE SET v = excluded.v";
 /// The position of the text in the view.
 const TEXT: usize = 1;
 
@@ -70,7 +69,7 @@ impl Store for Ours {
     }
 
     fn write(&self, work: &mut dyn FnMut(&mut dyn Writer) -> Outcome) -> Outcome {
-        work(&mut Writing(&self.db))
+        work(&mut Writing { db: &self.db, table: self.db.table("items")? })
     }
 }
 
@@ -115,13 +114,16 @@ impl Reader for Reading<'_> {
     }
 }
 
-struct Writing<'a>(&'a Database);
+struct Writing<'a> {
+    db: &'a Database,
+    table: Table,
+}
 
 impl Writer for Writing<'_> {
     fn commit(&mut self, changes: &[Upsert]) -> Outcome {
-        let mut txn = self.0.begin()?;
+        let mut txn = self.db.begin()?;
         for (key, text) in changes {
-            txn.execute(UPSERT, params![key_text(key), text.as_str()])?;
+            txn.upsert(&self.table, params![key_text(key), text.as_str(), false])?;
         }
         txn.commit()?;
         Ok(())
