@@ -63,6 +63,7 @@ enum Merge {
 impl Chores {
     /// Gives up what has been begun. A file that cannot be removed now is removed by the next opening.
     pub(crate) fn abandon(&mut self, files: &Files) {
+        self.short = None;
         if let Some(Merge::Files(_, merge)) = self.merge.take() {
             let _ = merge.abandon(&files.store);
         }

@@ -135,6 +135,12 @@ impl MemoryRun {
         last.is_some_and(|last| compare_bytes(self.batch.entry(last), key, 0).is_lt())
     }
 
+    /// Whether there is an entry at `index` that has the key.
+    fn has_key(&self, index: usize, key: &[u8], extent: &KeyExtent) -> bool {
+        let batch = &*self.batch;
+        index < batch.len() && batch.may_begin(index, key) && extent.matches(batch.entry(index), key)
+    }
+
     pub(crate) fn batch(&self) -> &Arc<Batch> {
         &self.batch
     }
@@ -153,9 +159,8 @@ impl MemoryRun {
         self.note_probe();
         let Some(index) = &self.index else {
             let start = batch.lower_bound(key);
-            let hit = start < batch.len() && extent.matches(batch.entry(start), key);
-            let many = hit && start + 1 < batch.len() && extent.matches(batch.entry(start + 1), key);
-            return Ok(hit.then_some((start, many)));
+            let hit = self.has_key(start, key, extent);
+            return Ok(hit.then(|| (start, self.has_key(start + 1, key, extent))));
         };
         let found =
             index.candidates(hash).find(|candidate| extent.matches(batch.entry(candidate.position as usize), key));
@@ -304,11 +309,12 @@ impl Run {
         }
         let batch = &*run.batch;
         *at = batch.lower_bound_after(*at, key);
-        let hit = |index: usize| index < batch.len() && extent.matches(batch.entry(index), key);
-        Ok(match (hit(*at), hit(*at + 1)) {
-            (false, _) => Found::Nothing,
-            (true, false) => Found::One(batch.entry(*at), batch.weight(*at)),
-            (true, true) => Found::Many(*at as u64),
+        Ok(if !run.has_key(*at, key, extent) {
+            Found::Nothing
+        } else if run.has_key(*at + 1, key, extent) {
+            Found::Many(*at as u64)
+        } else {
+            Found::One(batch.entry(*at), batch.weight(*at))
         })
     }
 

@@ -75,12 +75,25 @@ impl<'a> Seeker<'a> {
 
     /// The weight of an entry, zero when it is absent. `entry` is not less than any entry before.
     pub(crate) fn weight(&mut self, entry: &[u8]) -> Result<Weight> {
-        let key = self.spine.extent().key(entry)?;
-        match self.hit(key, key_hash(key))? {
-            Hit::Nothing => Ok(Weight::ZERO),
-            Hit::One(found, weight) => Ok(if found == entry { weight } else { Weight::ZERO }),
-            Hit::Several => self.spine.contains_weight(entry),
+        let extent = self.spine.extent();
+        let key = extent.key(entry)?;
+        let hash = key_hash(key);
+        let mut sum = Weight::ZERO;
+        for sought in &mut self.runs {
+            let found = match sought.find(key, hash, extent)? {
+                Found::Nothing => None,
+                Found::One(found, weight) => Some((found, weight)),
+                Found::Many(_) => {
+                    let rest = sought.run.lower_bound(entry)?..sought.run.everything().end;
+                    let cursor = sought.run.cursor(rest, Direction::Ascending)?;
+                    cursor.map(|cursor| (cursor.entry, cursor.weight))
+                }
+            };
+            if let Some((_, weight)) = found.filter(|(found, _)| *found == entry) {
+                sum = sum.add(Weight(weight))?;
+            }
         }
+        Ok(sum)
     }
 
     /// The entry of a key, given with its hash, in a spine of which every version had at most one entry per key, of weight 1.
