@@ -340,7 +340,8 @@ impl Run {
         let Run::Memory(run) = self else { return 0 };
         let Some(index) = &run.index else { return 0 };
         let lines = hashes.iter().fold(0, |sum, hash| sum ^ index.first_byte(*hash));
-        let entry = |hash: &u64| index.candidates(*hash).next().and_then(|at| run.batch.entry(at.position as usize).first());
+        let entry =
+            |hash: &u64| index.candidates(*hash).next().and_then(|at| run.batch.entry(at.position as usize).first());
         hashes.iter().filter_map(entry).fold(lines, |sum, byte| sum ^ byte)
     }
 

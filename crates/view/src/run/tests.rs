@@ -266,7 +266,8 @@ proptest! {
 
 #[test]
 fn an_index_that_is_filled_in_the_order_of_its_lines_finds_every_key() {
-    let hash = |at: u64| (at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let hash =
+        |at: u64| (at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let keys: Vec<IndexKey> =
         (0..40_000).map(|at| IndexKey { hash: hash(at), position: 2 * at as u32, many: at % 3 == 0 }).collect();
     let index = HashIndex::of(keys.clone(), 80_000);

@@ -371,5 +371,9 @@ fn runs_that_nobody_asks_wait_until_there_are_four() {
     let (long, younger) = (MemoryMerge::start(&asked, 1..3), push(&spine, 8_000));
     assert_eq!((long.entries(), long.younger_runs(&younger)), (4_000, 3));
     asked.get(&key(1)).unwrap();
-    assert_eq!(choose(&asked.shape()), Some(MergeChoice::Memory(0..3)), "few runs are worth it where keys are asked for");
+    assert_eq!(
+        choose(&asked.shape()),
+        Some(MergeChoice::Memory(0..3)),
+        "few runs are worth it where keys are asked for"
+    );
 }

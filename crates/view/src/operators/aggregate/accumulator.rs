@@ -29,12 +29,26 @@ pub(crate) enum Kind {
 /// What one aggregate remembers of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Accumulator {
-    Count { values: i64 },
-    Integer { values: i64, sum: i128 },
-    Decimal { values: i64, sum: i256 },
+    Count {
+        values: i64,
+    },
+    Integer {
+        values: i64,
+        sum: i128,
+    },
+    Decimal {
+        values: i64,
+        sum: i256,
+    },
     /// Behind a pointer, because the others are a third of its size and there is one for every group that changes.
-    Float { values: i64, sum: Box<ExactSum> },
-    Boolean { values: i64, trues: i64 },
+    Float {
+        values: i64,
+        sum: Box<ExactSum>,
+    },
+    Boolean {
+        values: i64,
+        trues: i64,
+    },
 }
 
 use Accumulator::{Boolean, Count, Decimal, Float, Integer};
