@@ -341,7 +341,7 @@ impl Pipeline {
 
     /// Computes the state after the group, without a trace anywhere else.
     fn step_group(&self, head: &Head, group: &[Arc<Ticket>]) -> Result<Stepped> {
-        let deltas = merge_writes(group.iter().map(|ticket| &ticket.request))?;
+        let deltas = merge_writes(group.iter().flat_map(|ticket| &ticket.request.writes))?;
         let subscribers = self.subscribers.live();
         let watched: Vec<NodeId> = subscribers.iter().map(|subscriber| subscriber.node()).collect();
         let started = self.options.clock.now();
@@ -444,9 +444,9 @@ impl Drop for Taken<'_> {
 }
 
 /// All changes of a group, one delta per table, in ascending order of table id.
-fn merge_writes<'a>(requests: impl Iterator<Item = &'a Request>) -> Result<Vec<(TableId, Delta)>> {
+pub(crate) fn merge_writes<'a>(writes: impl Iterator<Item = &'a (TableId, Delta)>) -> Result<Vec<(TableId, Delta)>> {
     let mut tables: BTreeMap<TableId, Vec<Delta>> = BTreeMap::new();
-    for (table, delta) in requests.flat_map(|request| &request.writes) {
+    for (table, delta) in writes {
         tables.entry(*table).or_default().push(delta.clone());
     }
     let mut merged = Vec::with_capacity(tables.len());

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../FORMAT.md")]
 
+mod column;
 mod decode;
 mod encode;
 mod pieces;
