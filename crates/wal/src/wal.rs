@@ -37,6 +37,8 @@ pub struct Wal {
     /// Oldest first. Whoever holds a segment from this list keeps its file from being reused.
     segments: Mutex<Vec<Arc<SegmentHeader>>>,
     recycled: Mutex<u64>,
+    /// The number of the first segment that was begun since the log was opened.
+    first_own_segment: u64,
     _lock: Option<Lock>,
 }
 
@@ -55,6 +57,7 @@ impl Wal {
             writer: Mutex::new(Writer::new(recovered.end, next_segment)),
             segments: Mutex::new(recovered.segments.into_iter().map(Arc::new).collect()),
             recycled: Mutex::new(0),
+            first_own_segment: next_segment,
             storage,
             options,
             _lock: lock,
@@ -182,7 +185,10 @@ impl Wal {
     fn give_up(&self, segment: Arc<SegmentHeader>) -> Result<()> {
         // From here on no new replay finds it; one that has it keeps it from being reused.
         self.segments.lock().remove(0);
-        let reusable = Arc::strong_count(&segment) == 1 && segment.segment_bytes == self.options.segment_bytes;
+        // One of an earlier session has been read by recovery, and lies in the page cache in large pieces: see `zero_fill`.
+        let reusable = Arc::strong_count(&segment) == 1
+            && segment.segment_bytes == self.options.segment_bytes
+            && segment.number >= self.first_own_segment;
         let claimed = reusable && self.spare.claim();
         let moved = self.move_away(&name_of(segment.number), claimed);
         let synced = moved.is_ok().then(|| self.storage.sync_dir());
