@@ -7,19 +7,19 @@ const NEVER: u32 = u32::MAX;
 
 /// The moments of all commits, by key.
 #[derive(Debug, Clone)]
-pub struct Commits {
+pub(super) struct Commits {
     index_of: Vec<u32>,
     moments: Vec<(u32, Vec<u64>)>,
 }
 
 impl Commits {
     /// None yet, of keys 0 to `keys` - 1.
-    pub fn new(keys: u32) -> Commits {
+    pub(super) fn new(keys: u32) -> Commits {
         Commits { index_of: vec![NEVER; keys as usize], moments: Vec::new() }
     }
 
     /// A write of a key became visible. Moments do not go back.
-    pub fn add(&mut self, key: u32, now: u64) {
+    pub(super) fn add(&mut self, key: u32, now: u64) {
         let index = &mut self.index_of[key as usize];
         if *index == NEVER {
             *index = self.moments.len() as u32;
@@ -29,7 +29,7 @@ impl Commits {
     }
 
     /// The moment from which on data of moment `snapshot` was out of date, if it is.
-    pub fn superseded(&self, key: u32, snapshot: u64) -> Option<u64> {
+    pub(super) fn superseded(&self, key: u32, snapshot: u64) -> Option<u64> {
         let index = self.index_of[key as usize];
         if index == NEVER {
             return None;

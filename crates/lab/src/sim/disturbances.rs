@@ -7,14 +7,14 @@ use super::engine::{Sim, Waiter, nanos};
 
 impl Sim {
     /// The cache loses everything.
-    pub fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         if let Some(cache) = &mut self.cache {
             cache.clear();
         }
     }
 
     /// The cache loses the keys that are asked for most.
-    pub fn drop_hottest(&mut self, count: u32) {
+    pub(super) fn drop_hottest(&mut self, count: u32) {
         for rank in 0..count.min(self.setup.popularity.keys()) {
             let key = self.key_of(rank);
             if let Some(cache) = &mut self.cache {
@@ -24,25 +24,27 @@ impl Sim {
     }
 
     /// One of so many nodes of the cache restarts empty; keys are spread over nodes by a hash.
-    pub fn drop_node(&mut self, node: u32, of: u32) {
+    pub(super) fn drop_node(&mut self, node: u32, of: u32) {
         if let Some(cache) = &mut self.cache {
             let lost: Vec<u32> = cache.keys().filter(|key| (key.wrapping_mul(2_654_435_769) >> 16) % of == node).collect();
-            lost.into_iter().for_each(|key| drop(cache.remove(key)));
+            for key in lost {
+                cache.remove(key);
+            }
         }
     }
 
     /// Other keys become hot: ranks move on by so many places.
-    pub fn turn_keys(&mut self, places: u32) {
+    pub(super) fn turn_keys(&mut self, places: u32) {
         self.turn = (self.turn + places) % self.setup.popularity.keys();
     }
 
     /// The store's processor becomes faster or slower; 1 is normal.
-    pub fn set_speed(&mut self, speed: f64) {
+    pub(super) fn set_speed(&mut self, speed: f64) {
         self.readers.speed = speed;
     }
 
     /// The store's process is killed and started again: what was under way is refused, nothing is answered until it is open.
-    pub fn restart(&mut self, cold_pages: bool) {
+    pub(super) fn restart(&mut self, cold_pages: bool) {
         self.life += 1;
         self.closed_until = self.now + nanos(self.setup.calibration.open_s);
         if let (Some(pages), true) = (&mut self.pages, cold_pages) {
@@ -63,7 +65,7 @@ impl Sim {
     }
 
     /// How many keys the cache holds with data that a commit has made out of date.
-    pub fn wrong_keys(&mut self) -> u64 {
+    pub(super) fn wrong_keys(&mut self) -> u64 {
         let Some(cache) = &mut self.cache else { return 0 };
         let keys: Vec<u32> = cache.keys().collect();
         let mut wrong = 0;
@@ -76,12 +78,12 @@ impl Sim {
     }
 
     /// How many keys the cache holds.
-    pub fn cached(&self) -> u64 {
+    pub(super) fn cached(&self) -> u64 {
         self.cache.as_ref().map_or(0, |cache| cache.count() as u64)
     }
 
     /// The share of all pages that is in memory.
-    pub fn resident_share(&self) -> Option<f64> {
+    pub(super) fn resident_share(&self) -> Option<f64> {
         self.pages.as_ref().map(|pages| pages.resident() as f64 / f64::from(pages.count().max(1)))
     }
 }

@@ -22,13 +22,13 @@ use super::commits::Commits;
 use super::lru::{Entry, Lru};
 use super::mitigations::{Mitigations, RetryTokens, WarmUp};
 use super::random::{Popularity, Random, Spread};
-use super::record::{Ending, Record, SECOND};
+use super::record::{Record, SECOND};
 use super::stations::{Arrivals, Asked, Pages, Processor, Station, Writer};
 use crate::results::Contender;
 
 /// What is simulated.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub(super) struct Setup {
     /// Who.
     pub contender: Contender,
     /// On what.
@@ -105,7 +105,7 @@ pub(super) enum Event {
 
 /// A run under way.
 #[derive(Debug, Clone)]
-pub struct Sim {
+pub(super) struct Sim {
     pub(super) setup: Setup,
     pub(super) now: u64,
     pub(super) reads: Arrivals,
@@ -148,7 +148,7 @@ pub(super) fn nanos(seconds: f64) -> u64 {
 
 impl Sim {
     /// A run at its beginning, with a warm cache and all pages in memory that fit.
-    pub fn new(setup: Setup) -> Sim {
+    pub(super) fn new(setup: Setup) -> Sim {
         let calibration = &setup.calibration;
         let stream = |purpose| Random::stream(setup.seed, purpose);
         let is_view = setup.contender == Contender::V;
@@ -247,7 +247,7 @@ impl Sim {
     }
 
     /// Lets everything happen that happens before a moment.
-    pub fn run_until(&mut self, end: u64) {
+    pub(super) fn run_until(&mut self, end: u64) {
         loop {
             let event = self.events.peek().map_or(u64::MAX, |Reverse((time, _, _))| *time);
             let timeout = self.timeouts.front().map_or(u64::MAX, |(time, _)| *time);
@@ -277,7 +277,7 @@ impl Sim {
     }
 
     /// Lets everything happen until each request has ended. A backlog that nobody waits for stays.
-    pub fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         self.run_until(self.record.seconds.len() as u64 * SECOND);
         while self.requests.len() > self.free_requests.len() {
             self.run_until(self.now + SECOND / 10);
@@ -286,13 +286,13 @@ impl Sim {
     }
 
     /// Lets everything happen until nothing moves any more.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.drain();
         self.run_until(u64::MAX);
     }
 
     /// The moment.
-    pub fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.now
     }
 
@@ -314,7 +314,7 @@ impl Sim {
     }
 
     /// The key of a rank at this moment.
-    fn key_of(&self, rank: u32) -> u32 {
+    pub(super) fn key_of(&self, rank: u32) -> u32 {
         (rank + self.turn) % self.setup.popularity.keys()
     }
 
@@ -345,6 +345,10 @@ impl Sim {
         let request = &mut self.requests[slot as usize];
         (request.attempts, request.made, request.waiting) = (request.attempts + 1, now, 0);
         let (key, write) = (request.key, request.write);
+        // Cache and store are one process here, or restart together: while it is closed there are no hits either.
+        if now < self.closed_until {
+            return self.refuse(slot);
+        }
         if !write && self.cache.is_some() {
             if let Some(snapshot) = self.look_up(key) {
                 // Nobody waits in a queue for a hit, so the answer can be counted at once, with its time.
@@ -353,9 +357,6 @@ impl Sim {
             if self.setup.mitigations.warm_up_ramp && !self.warm_up.admits(now) {
                 return self.refuse(slot);
             }
-        }
-        if now < self.closed_until {
-            return self.refuse(slot);
         }
         let waiter = Waiter { slot, attempt: number };
         let admitted = if write { self.ask_writer(key, waiter) } else { self.ask_readers(key, Some(waiter)) };
@@ -394,7 +395,7 @@ impl Sim {
         if mitigations.warm_up_ramp {
             self.warm_up.looked_up(served.is_some(), now);
         }
-        if refresh && !self.flights.contains_key(&key) && now >= self.closed_until {
+        if refresh && !self.flights.contains_key(&key) {
             self.ask_readers(key, None);
         }
         served

@@ -8,7 +8,7 @@ const NONE: u32 = u32::MAX;
 
 /// What the cache remembers of a key. Times are in nanoseconds of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The moment that the data shows.
     pub snapshot: u64,
     /// When its time to live ends.
@@ -29,7 +29,7 @@ struct Slot {
 
 /// The entries that were used last.
 #[derive(Debug, Clone)]
-pub struct Lru {
+pub(super) struct Lru {
     slot_of: Vec<u32>,
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -40,7 +40,7 @@ pub struct Lru {
 
 impl Lru {
     /// Nothing yet, of keys 0 to `keys` - 1, with room for `capacity` of them.
-    pub fn new(keys: u32, capacity: u32) -> Lru {
+    pub(super) fn new(keys: u32, capacity: u32) -> Lru {
         Lru {
             slot_of: vec![NONE; keys as usize],
             slots: Vec::new(),
@@ -52,17 +52,17 @@ impl Lru {
     }
 
     /// How many entries there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
     /// How many different keys there can be.
-    pub fn keys_max(&self) -> u32 {
+    pub(super) fn keys_max(&self) -> u32 {
         self.slot_of.len() as u32
     }
 
     /// The entry of a key, which becomes the one used last.
-    pub fn get(&mut self, key: u32) -> Option<&mut Entry> {
+    pub(super) fn get(&mut self, key: u32) -> Option<&mut Entry> {
         let slot = self.slot_of[key as usize];
         if slot == NONE {
             return None;
@@ -75,13 +75,13 @@ impl Lru {
     }
 
     /// The entry of a key; its place in the order stays.
-    pub fn peek(&mut self, key: u32) -> Option<&mut Entry> {
+    pub(super) fn peek(&mut self, key: u32) -> Option<&mut Entry> {
         let slot = self.slot_of[key as usize];
         (slot != NONE).then(|| &mut self.slots[slot as usize].entry)
     }
 
     /// Puts an entry in, as the one used last; the one that was not used for longest makes room.
-    pub fn insert(&mut self, key: u32, entry: Entry) {
+    pub(super) fn insert(&mut self, key: u32, entry: Entry) {
         if let Some(there) = self.get(key) {
             *there = entry;
             return;
@@ -103,7 +103,7 @@ impl Lru {
     }
 
     /// Takes an entry out; says whether it was there.
-    pub fn remove(&mut self, key: u32) -> bool {
+    pub(super) fn remove(&mut self, key: u32) -> bool {
         let slot = std::mem::replace(&mut self.slot_of[key as usize], NONE);
         if slot == NONE {
             return false;
@@ -114,12 +114,12 @@ impl Lru {
     }
 
     /// Takes everything out.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Lru::new(self.slot_of.len() as u32, self.capacity as u32);
     }
 
     /// The keys that are there, by number.
-    pub fn keys(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = u32> {
         (0..self.slot_of.len()).filter(|&key| self.slot_of[key] != NONE).map(|key| key as u32)
     }
 

@@ -124,23 +124,23 @@ impl Mitigations {
 
 /// Tokens for retries. One bucket stands for all clients: many small ones would misjudge more.
 #[derive(Debug, Clone)]
-pub struct RetryTokens(f64);
+pub(super) struct RetryTokens(f64);
 
 impl RetryTokens {
     const MAX: f64 = 100.0;
 
     /// A full bucket.
-    pub fn full() -> RetryTokens {
+    pub(super) fn full() -> RetryTokens {
         RetryTokens(Self::MAX)
     }
 
     /// A request was answered.
-    pub fn deposit(&mut self) {
+    pub(super) fn deposit(&mut self) {
         self.0 = (self.0 + 0.1).min(Self::MAX);
     }
 
     /// Takes a token, if there is one.
-    pub fn take(&mut self) -> bool {
+    pub(super) fn take(&mut self) -> bool {
         let there = self.0 >= 1.0;
         self.0 -= f64::from(u8::from(there));
         there
@@ -148,7 +148,7 @@ impl RetryTokens {
 }
 
 /// The longest wait before the n-th retry, in seconds; the wait is uniform below it.
-pub fn backoff_max_s(retry: u32) -> f64 {
+pub(super) fn backoff_max_s(retry: u32) -> f64 {
     (0.05 * f64::from(1_u32 << retry.min(10))).min(0.5)
 }
 
@@ -157,7 +157,7 @@ pub fn backoff_max_s(retry: u32) -> f64 {
 /// Cold means less than half of the best share seen. Then queries are admitted at half the capacity and a tenth of it more
 /// with each second; above 1.2 times the capacity there is nothing left to limit.
 #[derive(Debug, Clone)]
-pub struct WarmUp {
+pub(super) struct WarmUp {
     capacity: f64,
     window: u64,
     hits: u32,
@@ -170,13 +170,13 @@ pub struct WarmUp {
 
 impl WarmUp {
     /// For a backend with this capacity, and a cache that is warm with this share of hits.
-    pub fn new(capacity: f64, warm_share: f64) -> WarmUp {
+    pub(super) fn new(capacity: f64, warm_share: f64) -> WarmUp {
         let (window, hits, lookups, cold_since, tokens, filled) = (0, 0, 0, None, 0.0, 0);
         WarmUp { capacity, window, hits, lookups, best_share: warm_share, cold_since, tokens, filled }
     }
 
     /// A look into the cache.
-    pub fn looked_up(&mut self, hit: bool, now: u64) {
+    pub(super) fn looked_up(&mut self, hit: bool, now: u64) {
         let window = now / (SECOND / 10);
         if window != self.window {
             let share = f64::from(self.hits) / f64::from(self.lookups.max(1));
@@ -196,7 +196,7 @@ impl WarmUp {
     }
 
     /// Whether a query may go to the backend.
-    pub fn admits(&mut self, now: u64) -> bool {
+    pub(super) fn admits(&mut self, now: u64) -> bool {
         let Some(since) = self.cold_since else { return true };
         let share = 0.5 + 0.1 * (now - since) as f64 / SECOND as f64;
         if share > 1.2 {

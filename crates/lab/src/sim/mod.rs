@@ -66,8 +66,8 @@ pub struct UnknownExperiment(pub String);
 pub fn run(
     experiment: &str,
     calibration: &Calibration,
-    scale: Scale,
     seeds: &[u64],
+    scale: Scale,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Results, UnknownExperiment> {
     let known = EXPERIMENTS.iter().find(|known| **known == experiment);

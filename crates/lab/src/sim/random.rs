@@ -93,7 +93,7 @@ const GUIDE: usize = 1 << 16;
 
 /// The share of requests of each rank, 0 being the hottest.
 #[derive(Debug)]
-pub struct Popularity {
+pub(super) struct Popularity {
     /// The share of ranks 0 to i.
     cumulative: Vec<f64>,
     /// The first rank whose cumulative share is above i / 2^16.
@@ -102,7 +102,7 @@ pub struct Popularity {
 
 impl Popularity {
     /// Of `keys` keys, at least one.
-    pub fn new(keys: u32, skew: Skew) -> Popularity {
+    pub(super) fn new(keys: u32, skew: Skew) -> Popularity {
         let exponent = skew.exponent();
         let weights = (1..=keys.max(1)).map(|rank| f64::from(rank).powf(-exponent));
         let mut cumulative: Vec<f64> = weights
@@ -127,12 +127,12 @@ impl Popularity {
     }
 
     /// How many keys there are.
-    pub fn keys(&self) -> u32 {
+    pub(super) fn keys(&self) -> u32 {
         self.cumulative.len() as u32
     }
 
     /// A rank, drawn by popularity.
-    pub fn draw(&self, random: &mut Random) -> u32 {
+    pub(super) fn draw(&self, random: &mut Random) -> u32 {
         let share = random.unit();
         let place = (share * GUIDE as f64) as usize;
         let (first, last) = (self.guide[place] as usize, self.guide[place + 1] as usize);
@@ -143,7 +143,7 @@ impl Popularity {
     }
 
     /// The share of requests for one rank.
-    pub fn share(&self, rank: u32) -> f64 {
+    pub(super) fn share(&self, rank: u32) -> f64 {
         let rank = rank as usize;
         self.cumulative[rank] - if rank == 0 { 0.0 } else { self.cumulative[rank - 1] }
     }
@@ -153,7 +153,7 @@ impl Popularity {
     }
 
     /// The smallest number of keys that has this share of the requests: the hottest ones.
-    pub fn hottest_for(&self, share: f64) -> u32 {
+    pub(super) fn hottest_for(&self, share: f64) -> u32 {
         if share <= 0.0 {
             return 0;
         }
@@ -165,7 +165,7 @@ impl Popularity {
     ///
     /// Each key is filled by the time its first request has come, so after x requests a key of share p is filled with
     /// probability 1 - exp(-p x). It is the same form as Che's approximation of LRU.
-    pub fn filled_for(&self, share: f64) -> f64 {
+    pub(super) fn filled_for(&self, share: f64) -> f64 {
         if share <= 0.0 {
             return 0.0;
         }
@@ -174,7 +174,7 @@ impl Popularity {
     }
 
     /// The hit share of an LRU cache with room for `capacity` keys, by Che's approximation.
-    pub fn lru_hit_share(&self, capacity: u32) -> f64 {
+    pub(super) fn lru_hit_share(&self, capacity: u32) -> f64 {
         if capacity >= self.keys() {
             return 1.0;
         }

@@ -6,11 +6,11 @@
 use hdrhistogram::Histogram;
 
 /// Nanoseconds in a second: the simulation's unit of time.
-pub const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// In time, and fresh enough.
     Good,
     /// In time, but staler than allowed.
@@ -23,7 +23,7 @@ pub enum Ending {
 
 /// The counts of one second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Requests that were due.
     pub offered: u64,
     /// Of these, by ending.
@@ -54,7 +54,7 @@ pub struct Counts {
 
 /// All seconds of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
+pub(super) struct Record {
     /// By second.
     pub seconds: Vec<Counts>,
     /// What happened after the last of them.
@@ -71,7 +71,7 @@ pub struct Record {
 
 impl Record {
     /// Of a run of so many seconds.
-    pub fn new(seconds: usize, with_latencies: bool) -> Record {
+    pub(super) fn new(seconds: usize, with_latencies: bool) -> Record {
         let histogram = || Histogram::new_with_bounds(1, 100 * SECOND, 2).ok();
         Record {
             seconds: vec![Counts::default(); seconds],
@@ -84,12 +84,12 @@ impl Record {
     }
 
     /// The counts of the second of a moment.
-    pub fn at(&mut self, time: u64) -> &mut Counts {
+    pub(super) fn at(&mut self, time: u64) -> &mut Counts {
         self.seconds.get_mut((time / SECOND) as usize).unwrap_or(&mut self.after)
     }
 
     /// A request that was due at `due` has ended.
-    pub fn end(&mut self, due: u64, now: u64, ending: Ending) {
+    pub(super) fn end(&mut self, due: u64, now: u64, ending: Ending) {
         self.ended += 1;
         let counts = self.at(due);
         match ending {
@@ -106,13 +106,13 @@ impl Record {
     }
 
     /// The sum of a count over some seconds.
-    pub fn sum(&self, from: usize, to: usize, count: impl Fn(&Counts) -> u64) -> u64 {
+    pub(super) fn sum(&self, from: usize, to: usize, count: impl Fn(&Counts) -> u64) -> u64 {
         let end = to.min(self.seconds.len());
         self.seconds[from.min(end)..end].iter().map(count).sum()
     }
 
     /// Good answers as a share of what was offered over some seconds.
-    pub fn good_share(&self, from: usize, to: usize) -> f64 {
+    pub(super) fn good_share(&self, from: usize, to: usize) -> f64 {
         let offered = self.sum(from, to, |counts| counts.offered);
         if offered == 0 { 1.0 } else { self.sum(from, to, |counts| counts.good) as f64 / offered as f64 }
     }

@@ -7,13 +7,13 @@ use super::record::Record;
 use crate::results::Outcome;
 
 /// Seconds in a row that make a recovery.
-pub const IN_A_ROW: usize = 5;
+pub(super) const IN_A_ROW: usize = 5;
 /// Seconds in a row that take one back.
 const DOWN_AGAIN: usize = 3;
 
 /// What became of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Recovery {
+pub(super) struct Recovery {
     /// Steady, recovered or down.
     pub outcome: Outcome,
     /// From the disturbance to the first good second, if it left its state and came back.
@@ -23,7 +23,7 @@ pub struct Recovery {
 }
 
 /// Looks at a run from its disturbance on, up to second `end`.
-pub fn judge(run: &Record, twin: &Record, trigger: usize, end: usize) -> Recovery {
+pub(super) fn judge(run: &Record, twin: &Record, trigger: usize, end: usize) -> Recovery {
     let end = end.min(run.seconds.len()).min(twin.seconds.len());
     let good = |record: &Record, second: usize| record.seconds[second].good as f64;
     let well: Vec<bool> = (trigger..end).map(|at| good(run, at) >= 0.99 * good(twin, at)).collect();

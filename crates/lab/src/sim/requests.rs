@@ -5,6 +5,7 @@ use super::lru::Entry;
 use super::mitigations::backoff_max_s;
 use super::random::Spread;
 use super::record::{Ending, SECOND};
+use crate::results::Contender;
 
 impl Sim {
     pub(super) fn waits(&self, waiter: Waiter) -> bool {
@@ -98,7 +99,7 @@ impl Sim {
             let key = self.jobs[job as usize].key;
             self.commits.add(key, self.now);
             self.record.at(self.now).commits += 1;
-            if self.pays_for_merges() {
+            if self.setup.contender == Contender::V {
                 self.processor.debt_s += self.setup.calibration.merge_s;
             }
             let waiters = std::mem::take(&mut self.jobs[job as usize].waiters);

@@ -12,7 +12,7 @@ use super::record::SECOND;
 
 /// A Poisson stream whose rate is constant within each second.
 #[derive(Debug, Clone)]
-pub struct Arrivals {
+pub(super) struct Arrivals {
     rates: Arc<[f64]>,
     random: Random,
     /// When the next one is due; `u64::MAX` after the last.
@@ -21,14 +21,14 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// With these rates, one for each second.
-    pub fn new(rates: Arc<[f64]>, random: Random) -> Arrivals {
+    pub(super) fn new(rates: Arc<[f64]>, random: Random) -> Arrivals {
         let mut arrivals = Arrivals { rates, random, next: 0 };
         arrivals.advance();
         arrivals
     }
 
     /// Goes on to the one after the next.
-    pub fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         // What is left of an exponential is exponential, so a gap may be spent piecewise over seconds with other rates.
         let mut gap = self.random.exponential();
         while let Some(&rate) = self.rates.get((self.next / SECOND) as usize) {
@@ -48,7 +48,7 @@ impl Arrivals {
 
 /// Workers with one queue.
 #[derive(Debug, Clone)]
-pub struct Station {
+pub(super) struct Station {
     /// How many jobs can be worked on at once.
     pub workers: u32,
     /// How many are.
@@ -61,17 +61,17 @@ pub struct Station {
 
 impl Station {
     /// Idle.
-    pub fn new(workers: u32) -> Station {
+    pub(super) fn new(workers: u32) -> Station {
         Station { workers, busy: 0, queue: VecDeque::new(), speed: 1.0 }
     }
 
     /// Jobs that wait or are worked on.
-    pub fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.queue.len() + self.busy as usize
     }
 
     /// The job to work on next, if a worker is idle.
-    pub fn next(&mut self) -> Option<u32> {
+    pub(super) fn next(&mut self) -> Option<u32> {
         if self.busy == self.workers {
             return None;
         }
@@ -81,7 +81,7 @@ impl Station {
 
 /// The one who writes: takes what waits as a group, which shares a sync.
 #[derive(Debug, Clone)]
-pub struct Writer {
+pub(super) struct Writer {
     /// Those that wait.
     pub queue: VecDeque<u32>,
     /// Those that are being committed.
@@ -99,7 +99,7 @@ pub struct Writer {
 /// How much of the cores is used beside the readers' station, measured over tenths of a second; and the merging that the
 /// background thread owes.
 #[derive(Debug, Clone)]
-pub struct Processor {
+pub(super) struct Processor {
     cores: f64,
     window: u64,
     used_s: f64,
@@ -116,24 +116,24 @@ const WINDOW: u64 = SECOND / 10;
 
 impl Processor {
     /// Idle.
-    pub fn new(cores: f64) -> Processor {
+    pub(super) fn new(cores: f64) -> Processor {
         Processor { cores, window: 0, used_s: 0.0, reads_s: 0.0, beside: 0.0, debt_s: 0.0, total_s: 0.0 }
     }
 
     /// Time taken by something that has no place in the readers' station.
-    pub fn use_beside(&mut self, seconds: f64) {
+    pub(super) fn use_beside(&mut self, seconds: f64) {
         self.used_s += seconds;
         self.total_s += seconds;
     }
 
     /// Time taken by the readers' station.
-    pub fn use_reading(&mut self, seconds: f64) {
+    pub(super) fn use_reading(&mut self, seconds: f64) {
         self.reads_s += seconds;
         self.total_s += seconds;
     }
 
     /// How many times longer work takes because more wants to run than there are cores; `busy` readers run.
-    pub fn stretch(&mut self, now: u64, busy: u32) -> f64 {
+    pub(super) fn stretch(&mut self, now: u64, busy: u32) -> f64 {
         if now >= self.window + WINDOW {
             self.close_window(now);
         }
@@ -155,7 +155,7 @@ impl Processor {
 
 /// The page cache, and the disk behind it.
 #[derive(Debug, Clone)]
-pub struct Pages {
+pub(super) struct Pages {
     cached: Lru,
     loading: HashMap<u32, Vec<u32>>,
     queue: VecDeque<u32>,
@@ -169,7 +169,7 @@ pub struct Pages {
 
 /// What came of asking for a page.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(super) enum Asked {
     /// It is in memory.
     There,
     /// The job waits for it; if a page is named, its read begins.
@@ -183,7 +183,7 @@ const SCATTER: u64 = 4_294_967_291;
 
 impl Pages {
     /// Of `keys` rows, in as many levels as a lookup touches; memory holds `share` of all pages.
-    pub fn new(keys: u32, keys_per_page: u32, levels: u32, share: f64, iops: f64, depth: u32) -> Pages {
+    pub(super) fn new(keys: u32, keys_per_page: u32, levels: u32, share: f64, iops: f64, depth: u32) -> Pages {
         let mut begins = Vec::new();
         let (mut keys_below, mut total) = (u64::from(keys_per_page.max(1)), 0_u64);
         for _ in 0..levels {
@@ -205,29 +205,29 @@ impl Pages {
     }
 
     /// How many pages there are.
-    pub fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.cached.keys_max()
     }
 
     /// How many are in memory.
-    pub fn resident(&self) -> usize {
+    pub(super) fn resident(&self) -> usize {
         self.cached.count()
     }
 
     /// The page of a key on a level, counted from the rows upwards.
-    pub fn of(&self, key: u32, level: usize) -> u32 {
+    pub(super) fn of(&self, key: u32, level: usize) -> u32 {
         let (keys_below, begin) = self.begins[level];
         let place = u64::from(key) * SCATTER % self.keys;
         begin + (place / keys_below) as u32
     }
 
     /// How many pages a lookup touches.
-    pub fn levels(&self) -> usize {
+    pub(super) fn levels(&self) -> usize {
         self.begins.len()
     }
 
     /// Asks for a page on behalf of a job.
-    pub fn ask(&mut self, page: u32, job: u32) -> Asked {
+    pub(super) fn ask(&mut self, page: u32, job: u32) -> Asked {
         if self.cached.get(page).is_some() {
             return Asked::There;
         }
@@ -246,7 +246,7 @@ impl Pages {
     }
 
     /// A page has been read: who waited for it, and the page whose read begins now.
-    pub fn loaded(&mut self, page: u32) -> (Vec<u32>, Option<u32>) {
+    pub(super) fn loaded(&mut self, page: u32) -> (Vec<u32>, Option<u32>) {
         self.put(page);
         let next = self.queue.pop_front();
         self.busy -= u32::from(next.is_none());
@@ -254,17 +254,17 @@ impl Pages {
     }
 
     /// Puts a page into memory.
-    pub fn put(&mut self, page: u32) {
+    pub(super) fn put(&mut self, page: u32) {
         self.cached.insert(page, Entry { snapshot: 0, expires: u64::MAX, marked: u64::MAX, cost: 0 });
     }
 
     /// The mean time of reading a page.
-    pub fn read_s(&self) -> f64 {
+    pub(super) fn read_s(&self) -> f64 {
         self.read_s
     }
 
     /// Forgets every page.
-    pub fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self) {
         self.cached.clear();
     }
 }
