@@ -13,12 +13,15 @@ impl Sim {
         }
     }
 
-    /// The cache loses the keys that are asked for most.
+    /// The cache loses the keys that are asked for most, and the page cache, where it is modelled, the pages of their rows.
     pub(super) fn drop_hottest(&mut self, count: u32) {
         for rank in 0..count.min(self.setup.popularity.keys()) {
             let key = self.key_of(rank);
             if let Some(cache) = &mut self.cache {
                 cache.remove(key);
+            }
+            if let Some(pages) = &mut self.pages {
+                pages.drop_page(pages.of(key, 0));
             }
         }
     }

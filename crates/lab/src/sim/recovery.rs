@@ -1,7 +1,10 @@
 //! Whether a run came back, and when, against its undisturbed twin.
 //!
 //! Back is the first of five seconds in a row in which goodput is 99 % of the twin's. A run that goes down again later, for
-//! three seconds in a row, was not back. Seconds count from the disturbance.
+//! three seconds in a row, was not back. Seconds count from the disturbance. Goodput is compared as a share of what was
+//! offered, which for a twin is the same and lets a run be compared with one of another load.
+//!
+//! A twin that is down itself is nothing to come back to: where both answer less than nine tenths, the run is down.
 
 use super::record::Record;
 use crate::results::Outcome;
@@ -26,8 +29,12 @@ pub(super) struct Recovery {
 pub(super) fn judge(run: &Record, twin: &Record, trigger: usize, end: usize) -> Recovery {
     let end = end.min(run.seconds.len()).min(twin.seconds.len());
     let good = |record: &Record, second: usize| record.seconds[second].good as f64;
-    let well: Vec<bool> = (trigger..end).map(|at| good(run, at) >= 0.99 * good(twin, at)).collect();
+    let share = |record: &Record, second: usize| record.good_share(second, second + 1);
+    let well: Vec<bool> = (trigger..end).map(|at| share(run, at) >= 0.99 * share(twin, at)).collect();
     let lost = (trigger..end).map(|at| (good(twin, at) - good(run, at)).max(0.0)).sum();
+    if run.good_share(trigger, end).max(twin.good_share(trigger, end)) < 0.9 {
+        return Recovery { outcome: Outcome::Down, seconds: None, lost };
+    }
     let stays = |from: usize| !well[from..].windows(DOWN_AGAIN).any(|row| row.iter().all(|well| !well));
     let mut rows = well.windows(IN_A_ROW).enumerate().filter(|(_, row)| row.iter().all(|well| *well));
     match rows.find(|(from, _)| stays(*from)).map(|(from, _)| from) {
@@ -43,7 +50,7 @@ mod tests {
 
     fn record(good: &[u64]) -> Record {
         let mut record = Record::new(good.len(), false);
-        record.seconds.iter_mut().zip(good).for_each(|(counts, good)| counts.good = *good);
+        record.seconds.iter_mut().zip(good).for_each(|(counts, good)| (counts.offered, counts.good) = (100, *good));
         record
     }
 
@@ -58,5 +65,7 @@ mod tests {
         assert_eq!((found.outcome, found.seconds, found.lost), (Outcome::Recovered, Some(5.0), 272.0));
         good[15..18].fill(0);
         assert_eq!(judge(&record(&good), &twin, 4, 20).outcome, Outcome::Down);
+        let down = record(&[50; 20]);
+        assert_eq!(judge(&down, &down, 4, 20).outcome, Outcome::Down);
     }
 }

@@ -263,6 +263,11 @@ impl Pages {
         self.read_s
     }
 
+    /// Forgets a page.
+    pub(super) fn drop_page(&mut self, page: u32) {
+        self.cached.remove(page);
+    }
+
     /// Forgets every page.
     pub(super) fn drop_all(&mut self) {
         self.cached.clear();
