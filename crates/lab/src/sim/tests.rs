@@ -1,0 +1,1 @@
+//! The model against what is known without it, and the claims of the laboratory.
