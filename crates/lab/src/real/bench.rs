@@ -37,6 +37,9 @@ use super::record::Record;
 use super::store::{self, Form, Postgres, Store};
 use super::workload::{Page, Recomputed, Workload};
 
+/// When an attempt is given up, in microseconds.
+pub const TIMEOUT: u64 = SECOND;
+
 /// Sizes of everything.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
@@ -273,7 +276,7 @@ impl Bench {
         let shared = self.share(plan, cache.as_ref(), answers);
         let bounded = plan.policy.has(Mitigation::BoundedQueue);
         // Half of the time-out's worth of queries: what waits longer than that is seldom answered in time.
-        let half = (self.capacity * self.terms(plan).timeout as f64 / SECOND as f64 / 2.0) as usize;
+        let half = (self.capacity * TIMEOUT as f64 / SECOND as f64 / 2.0) as usize;
         let jobs_max = if bounded { half.max(4) } else { usize::MAX };
         let readers = Pool::readers(store.as_ref(), self.scale.workers, jobs_max, &shared)?;
         let writers = Pool::writers(store.as_ref(), 1, jobs_max, &shared)?;
@@ -306,11 +309,10 @@ impl Bench {
     }
 
     fn terms(&self, plan: &Plan) -> Terms {
-        let timeout = SECOND;
         let mitigated = plan.policy.has(Mitigation::ConcurrencyLimit);
-        let quarter = (self.capacity * timeout as f64 / SECOND as f64 / 4.0) as usize;
+        let quarter = (self.capacity * TIMEOUT as f64 / SECOND as f64 / 4.0) as usize;
         Terms {
-            timeout,
+            timeout: TIMEOUT,
             staleness: self.scale.staleness,
             grace: self.scale.staleness * 3 / 4,
             capacity: self.capacity,
@@ -380,17 +382,20 @@ impl Bench {
         Ok(counts.iter().sum::<u64>() as f64 / began.elapsed().as_secs_f64())
     }
 
-    /// Writes per second that one writer can do.
-    pub fn measure_writes(&self, form: Form) -> Result<f64> {
+    /// Seconds that one writer takes for a transaction of `group` events.
+    pub fn measure_writes(&self, form: Form, group: u64) -> Result<f64> {
         let store = self.open(form)?;
         let mut writer = store.writer()?;
         let mut random = Random::stream(0, 7);
-        let (began, mut count) = (Instant::now(), 0);
+        let (began, mut first, mut transactions) = (Instant::now(), self.scale.workload.first_event(), 0);
         while began.elapsed() < self.scale.measure {
-            writer.write(self.scale.workload.first_event() + count, random.below(self.scale.workload.keys))?;
-            count += 1;
+            let some = first..first + group;
+            first = some.end;
+            let events: Vec<(u64, u64)> = some.map(|event| (event, random.below(self.scale.workload.keys))).collect();
+            writer.write_all(&events)?;
+            transactions += 1;
         }
-        Ok(count as f64 / began.elapsed().as_secs_f64())
+        Ok(began.elapsed().as_secs_f64() / f64::from(transactions))
     }
 }
 

@@ -80,6 +80,11 @@ impl Policy {
         Policy { on: Mitigation::ALL.to_vec(), retries, fill_late: false }
     }
 
+    /// The same, but what comes too late still fills the cache.
+    pub fn filling_late(self) -> Policy {
+        Policy { fill_late: true, ..self }
+    }
+
     /// The same without one.
     pub fn without(mut self, off: Mitigation) -> Policy {
         self.on.retain(|mitigation| *mitigation != off);

@@ -60,6 +60,16 @@ pub enum Skew {
     Uniform,
 }
 
+impl Skew {
+    /// Zipf's exponent; 0 is uniform.
+    pub fn exponent(self) -> f64 {
+        match self {
+            Skew::Zipf(exponent) => exponent,
+            Skew::Uniform => 0.0,
+        }
+    }
+}
+
 impl std::fmt::Display for Skew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -81,10 +91,7 @@ pub struct Keys {
 impl Keys {
     /// `count` keys, at least one.
     pub fn new(count: u64, skew: Skew) -> Keys {
-        let exponent = match skew {
-            Skew::Zipf(exponent) => exponent,
-            Skew::Uniform => 0.0,
-        };
+        let exponent = skew.exponent();
         let mut sum = 0.0;
         let mut cumulative: Vec<f64> = (1..=count.max(1))
             .map(|rank| {

@@ -147,6 +147,13 @@ impl Record {
         share(sum(|second| second.hits), sum(|second| second.lookups))
     }
 
+    /// Share of requests that were answered well, in some seconds.
+    pub fn good_share(&self, seconds: std::ops::Range<usize>) -> Option<f64> {
+        let these = self.seconds.get(seconds)?;
+        let sum = |field: fn(&Counts) -> u64| these.iter().map(field).sum::<u64>() as f64;
+        share(sum(|second| second.good), sum(|second| second.offered))
+    }
+
     /// Answers that came in time but were staler than allowed.
     pub fn stale(&self) -> u64 {
         self.seconds.iter().map(|second| second.stale).sum()

@@ -23,17 +23,18 @@ impl Scale {
     /// Two minutes for everything, simulation and report included.
     pub fn quick() -> Scale {
         Scale {
-            workload: Workload { kind: Kind::Shop, keys: 6_000, events_per_key: 100, rows_per_event: 5 },
+            workload: Workload { kind: Kind::Shop, keys: 1_500, events_per_key: 300, rows_per_event: 5 },
             workers: 1,
             memory_bytes: 256 << 20,
-            measure: Duration::from_secs(2),
-            seconds: (5, 15),
+            measure: Duration::from_millis(1_500),
+            seconds: (4, 12),
             twins: false,
             load_over_capacity: 10.0,
             write_share: 0.002,
-            // With exactly 90 % the backend would be at its capacity before any disturbance.
-            hit_share: 0.95,
-            skew: Skew::Zipf(1.1),
+            // With exactly 90 % the backend would be at its capacity before any disturbance. The cache is made large enough
+            // for a little more than the 95 % that are wanted: expiry and deletes take their part.
+            hit_share: 0.975,
+            skew: Skew::Zipf(0.99),
             ttl: 60 * SECOND,
             staleness: 2 * SECOND,
         }
@@ -42,7 +43,7 @@ impl Scale {
     /// For the report.
     pub fn full() -> Scale {
         Scale {
-            workload: Workload { kind: Kind::Shop, keys: 20_000, events_per_key: 100, rows_per_event: 5 },
+            workload: Workload { kind: Kind::Shop, keys: 4_000, events_per_key: 400, rows_per_event: 5 },
             memory_bytes: 1 << 30,
             measure: Duration::from_secs(5),
             seconds: (15, 45),

@@ -3,95 +3,107 @@
 //! A cache is flushed. The summary table and the view have nothing to flush; what they lose is everything their process
 //! holds, and they are opened again from disk in the middle of the load. A3 reads its file again.
 
-use super::{Entrant, Progress, recovered, verdict};
-use crate::real::bench::{Action, Bench, Plan, Ran};
+use super::{Entrant, Progress, make, record, recovered, verdict};
+use crate::real::bench::{Action, Bench};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
-use crate::results::{Contender, Key, Outcome, Results};
+use crate::results::{Contender, Outcome, Results};
 
-/// Who, and what is expected of them: the name, the end, and why.
-fn entrants(bench: &Bench) -> Vec<(Entrant, Outcome, Action, &'static str)> {
+/// Who, what happens to them, and what is expected: the end, and why.
+struct Trial {
+    entrant: Entrant,
+    action: Option<Action>,
+    expected: Outcome,
+    why: &'static str,
+    /// Whether it is left out of a quick look.
+    long: bool,
+}
+
+fn trials(bench: &Bench) -> Vec<Trial> {
     let new = |contender| Entrant::new(contender, bench);
+    let trial = |entrant, action, expected, why| Trial { entrant, action, expected, why, long: false };
     let naive = new(Contender::A1);
-    let mut late = naive.policy.clone();
-    late.fill_late = true;
+    let late = naive.policy.clone().filling_late();
+    let full = new(Contender::A3);
+    let (flush, restart) = (Some(Action::Flush), Some(Action::Restart));
+    let nothing = "does not move: there is nothing to refill";
     let all = vec![
-        (
-            naive.clone(),
+        trial(
+            new(Contender::A0),
+            None,
             Outcome::Down,
-            Action::Flush,
-            "stays down: late pages are lost, and the queue never gets shorter",
+            "cannot answer ten times its capacity, with or without a trigger",
         ),
-        (naive.variant("late pages fill", late), Outcome::Recovered, Action::Flush, "comes back, after more than K/M"),
-        (new(Contender::A2), Outcome::Recovered, Action::Flush, "comes back after one to three times K/M"),
-        (new(Contender::A3), Outcome::Steady, Action::Restart, "comes back with its file, at once"),
-        (
-            new(Contender::A3).variant("flushed", new(Contender::A3).policy),
+        trial(
+            naive.clone(),
+            flush,
+            Outcome::Down,
+            "stays down: pages that come too late are not cached, and the queue never gets shorter",
+        ),
+        trial(
+            naive.variant("late pages fill", late),
+            flush,
             Outcome::Recovered,
-            Action::Flush,
-            "whoever flushes it loses what it persisted, and it refills like the mitigated cache",
+            "comes back, later than K/M: it works off a queue full of the same hot keys first",
         ),
-        (new(Contender::B1), Outcome::Steady, Action::Restart, "does not move: there is nothing to refill"),
-        (new(Contender::V), Outcome::Steady, Action::Restart, "does not move: there is nothing to refill"),
+        trial(new(Contender::A2), flush, Outcome::Recovered, "comes back after one to three times K/M"),
+        trial(full.clone(), restart, Outcome::Steady, "comes back with its file, at once"),
+        Trial {
+            long: true,
+            ..trial(
+                full.clone().variant("flushed", full.policy),
+                flush,
+                Outcome::Recovered,
+                "whoever flushes it loses what it persisted, and it refills like the mitigated cache",
+            )
+        },
+        trial(new(Contender::B1), restart, Outcome::Steady, nothing),
+        trial(new(Contender::V), restart, Outcome::Steady, nothing),
     ];
-    let short = |(entrant, ..): &(Entrant, Outcome, Action, &str)| {
-        entrant.variant.is_empty() && entrant.contender != Contender::A3
+    let available = |trial: &Trial| {
+        (bench.scale.twins || !trial.long) && !(bench.uses_servers() && trial.entrant.contender == Contender::V)
     };
-    let available =
-        |(entrant, ..): &(Entrant, Outcome, Action, &str)| !(bench.uses_servers() && entrant.contender == Contender::V);
-    all.into_iter().filter(|one| (bench.scale.twins || short(one)) && available(one)).collect()
+    all.into_iter().filter(available).collect()
 }
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     for &seed in seeds {
-        for (entrant, expected, action, why) in entrants(bench) {
-            let key = entrant.key("E1", seed, bench);
-            let trigger = bench.scale.seconds.0;
-            let mut plan = entrant.plan(bench.load(bench.rate(), seed));
-            let twin = if bench.scale.twins { Some(one(bench, &plan, &key, "twin", progress)?) } else { None };
-            plan.actions = vec![(trigger * SECOND, action)];
-            let ran = one(bench, &plan, &key, "flush", progress)?;
-            let mut found = verdict(&key, &ran, bench);
-            recovered(&mut found, &ran, twin.as_ref(), trigger);
-            found.expectation = why.to_owned();
-            let quiet = found.recovery_s.is_none_or(|seconds| seconds <= 2.0);
-            found.as_expected = (found.outcome != Outcome::Rejected).then(|| match expected {
-                Outcome::Steady => found.outcome != Outcome::Down && quiet,
-                other => found.outcome == other,
-            });
-            if entrant.cache.is_some() {
-                found.predicted_s = Some(bench.refill_seconds(bench.rate()));
-            }
-            if let Some(share) = ran.record.hit_share(1..trigger as usize) {
-                found.note += &format!("; hit share before {share:.3}");
-            }
-            record(results, &key, &ran, trigger)?;
-            results.verdicts.push(found);
+        for trial in trials(bench) {
+            one(bench, &trial, seed, results, progress)?;
         }
     }
     Ok(())
 }
 
-/// Adds the timeline and the latencies before, during (the five seconds after the disturbance) and after.
-pub(super) fn record(results: &mut Results, key: &Key, ran: &Ran, trigger: u64) -> Result<()> {
-    let trigger = trigger as usize;
-    results.timeline.extend(ran.record.lines(key));
-    results.latencies.extend(ran.record.latencies(key, "before", 1..trigger)?);
-    results.latencies.extend(ran.record.latencies(key, "during", trigger..trigger + 5)?);
-    results.latencies.extend(ran.record.latencies(key, "after", trigger + 5..usize::MAX)?);
-    let settings = results.run.get_or_insert_default();
-    let name = key.contender.to_string();
-    for (setting, value) in &ran.settings {
-        let line = (name.clone(), setting.clone(), value.clone());
-        if !settings.settings.contains(&line) {
-            settings.settings.push(line);
+fn one(bench: &mut Bench, trial: &Trial, seed: u64, results: &mut Results, progress: Progress<'_>) -> Result<()> {
+    let key = trial.entrant.key("E1", seed, bench);
+    let trigger = bench.scale.seconds.0;
+    let mut plan = trial.entrant.plan(bench.load(bench.rate(), seed));
+    let twin = match trial.action {
+        Some(_) if bench.scale.twins => Some(make(bench, &plan, &key, "twin", progress)?),
+        Some(_) => None,
+        None => {
+            plan.load.duration = (trigger + 2) * SECOND;
+            None
         }
+    };
+    plan.actions = trial.action.map(|action| (trigger * SECOND, action)).into_iter().collect();
+    let ran = make(bench, &plan, &key, "disturbed", progress)?;
+    let mut found = verdict(&key, &ran, bench);
+    recovered(&mut found, &ran, twin.as_ref(), trigger);
+    trial.why.clone_into(&mut found.expectation);
+    let quiet = found.recovery_s.is_none_or(|seconds| seconds <= 2.0);
+    found.as_expected = (found.outcome != Outcome::Rejected).then(|| match trial.expected {
+        Outcome::Steady => found.outcome != Outcome::Down && quiet,
+        other => found.outcome == other,
+    });
+    if trial.entrant.cache.is_some() && trial.action == Some(Action::Flush) {
+        found.predicted_s = Some(bench.refill_seconds(bench.rate()));
     }
+    if let Some(share) = ran.record.hit_share(1..trigger as usize) {
+        found.note += &format!("; hit share before {share:.3}");
+    }
+    record(results, &key, &ran, trigger)?;
+    results.verdicts.push(found);
     Ok(())
-}
-
-fn one(bench: &mut Bench, plan: &Plan, key: &Key, what: &str, progress: Progress<'_>) -> Result<Ran> {
-    let seconds = plan.load.duration / SECOND;
-    let name = format!("{} {} {} {what}, seed {}", key.experiment, key.contender, key.variant, key.seed);
-    bench.run(plan, &mut |second| progress(&format!("{name}: {second} of {seconds} s")))
 }

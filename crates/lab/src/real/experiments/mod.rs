@@ -4,6 +4,7 @@
 mod flush;
 
 use super::bench::{Bench, CachePlan, Plan, Ran};
+use super::clock::SECOND;
 use super::error::{Error, Result};
 use super::load::Load;
 use super::policy::Policy;
@@ -87,6 +88,9 @@ impl Entrant {
 /// The load generator was the limit if more than this share of requests was sent late.
 const LAGGING_SHARE_MAX: f64 = 0.01;
 
+/// A system that answers less than this share well is not in its steady state.
+const STEADY_SHARE: f64 = 0.97;
+
 /// What a verdict says of any run; the experiment adds what it expected and found.
 pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
     let logical = ran.writes * bench.scale.workload.event_bytes();
@@ -137,12 +141,43 @@ pub(super) fn recovered(verdict: &mut Verdict, ran: &Ran, twin: Option<&Ran>, tr
         }
     };
     let Recovery { outcome, seconds, lost } = judge(&good, &twin, trigger_second);
+    // Who was down before the disturbance cannot be said to have stood it.
+    let before = ran.record.good_share(1..trigger_second).unwrap_or(1.0);
+    let outcome = if before < STEADY_SHARE { Outcome::Down } else { outcome };
+    if before < STEADY_SHARE {
+        verdict.note += &format!("; only {:.1} % were answered well before the disturbance", before * 100.0);
+    }
     verdict.trigger_second = Some(trigger as f64);
     verdict.lost_requests = Some(lost);
     if verdict.outcome != Outcome::Rejected {
         verdict.outcome = outcome;
-        verdict.recovery_s = seconds;
+        verdict.recovery_s = seconds.filter(|_| outcome == Outcome::Recovered);
     }
+}
+
+/// Adds the timeline and the latencies before, during (the five seconds after the disturbance) and after.
+pub(super) fn record(results: &mut Results, key: &Key, ran: &Ran, trigger: u64) -> Result<()> {
+    let trigger = trigger as usize;
+    results.timeline.extend(ran.record.lines(key));
+    results.latencies.extend(ran.record.latencies(key, "before", 1..trigger)?);
+    results.latencies.extend(ran.record.latencies(key, "during", trigger..trigger + 5)?);
+    results.latencies.extend(ran.record.latencies(key, "after", trigger + 5..usize::MAX)?);
+    let settings = results.run.get_or_insert_default();
+    let name = key.contender.to_string();
+    for (setting, value) in &ran.settings {
+        let line = (name.clone(), setting.clone(), value.clone());
+        if !settings.settings.contains(&line) {
+            settings.settings.push(line);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a run and says how far it is.
+pub(super) fn make(bench: &mut Bench, plan: &Plan, key: &Key, what: &str, progress: Progress<'_>) -> Result<Ran> {
+    let seconds = plan.load.duration / SECOND;
+    let name = format!("{} {} {} {what}, seed {}", key.experiment, key.contender, key.variant, key.seed);
+    bench.run(plan, &mut |second| progress(&format!("{name}: {second} of {seconds} s")))
 }
 
 /// The line of a figure.

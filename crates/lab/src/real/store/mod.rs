@@ -54,7 +54,12 @@ pub trait Reader: Send {
 /// One connection that writes.
 pub trait Writer: Send {
     /// Adds an event to a page, durably.
-    fn write(&mut self, event: u64, key: u64) -> Result<()>;
+    fn write(&mut self, event: u64, key: u64) -> Result<()> {
+        self.write_all(&[(event, key)])
+    }
+
+    /// Adds several events, each to its page, in one transaction.
+    fn write_all(&mut self, events: &[(u64, u64)]) -> Result<()>;
 }
 
 /// Makes and fills a store of `form` in `directory`.
@@ -76,7 +81,8 @@ pub fn open(form: Form, workload: Workload, directory: &Path, memory_bytes: u64)
     })
 }
 
-/// Copies a store that nobody has open.
+/// Copies a store that nobody has open, and waits until the copy is on the disk: what it left to be written would be in
+/// the way of the run's own commits.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).map_err(at(to))?;
     for entry in std::fs::read_dir(from).map_err(at(from))? {
@@ -86,6 +92,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
             copy(&source, &target)?;
         } else {
             std::fs::copy(&source, &target).map_err(at(&source))?;
+            std::fs::File::open(&target).and_then(|file| file.sync_all()).map_err(at(&target))?;
         }
     }
     Ok(())

@@ -143,11 +143,11 @@ struct ViewWriter {
 }
 
 impl Writer for ViewWriter {
-    fn write(&mut self, event: u64, key: u64) -> Result<()> {
+    fn write_all(&mut self, events: &[(u64, u64)]) -> Result<()> {
         let opened = self.opened.read();
         let handles = opened.as_ref().ok_or(Error::Ended("Monostable"))?;
         let mut txn = handles.db.begin()?;
-        for insert in self.workload.event(event, key) {
+        for insert in events.iter().flat_map(|&(event, key)| self.workload.event(event, key)) {
             let values: Vec<Value> = insert.cells.into_iter().map(value).collect();
             txn.insert(&handles.tables[insert.table], &values)?;
         }

@@ -148,9 +148,9 @@ struct PostgresWriter {
 }
 
 impl Writer for PostgresWriter {
-    fn write(&mut self, event: u64, key: u64) -> Result<()> {
+    fn write_all(&mut self, events: &[(u64, u64)]) -> Result<()> {
         let mut transaction = self.client.transaction()?;
-        for insert in self.workload.event(event, key) {
+        for insert in events.iter().flat_map(|&(event, key)| self.workload.event(event, key)) {
             let statement = &self.inserts[insert.table];
             let mut parameters: Vec<Box<dyn postgres::types::ToSql + Sync>> = Vec::new();
             for (cell, kind) in insert.cells.into_iter().zip(statement.params()) {

@@ -180,11 +180,11 @@ struct SqliteWriter {
 }
 
 impl Writer for SqliteWriter {
-    fn write(&mut self, event: u64, key: u64) -> Result<()> {
+    fn write_all(&mut self, events: &[(u64, u64)]) -> Result<()> {
         let tables = self.workload.tables();
         let transaction =
             self.session.connection()?.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        for insert in self.workload.event(event, key) {
+        for insert in events.iter().flat_map(|&(event, key)| self.workload.event(event, key)) {
             let table = &tables[insert.table];
             transaction
                 .prepare_cached(&insert_sql(table.name, table.width))?
