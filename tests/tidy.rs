@@ -23,8 +23,8 @@ const UNSAFE_MODULES: &[&str] = &["crates/vfs/src/mapping.rs"];
 /// A workspace that holds peers for comparison; their interfaces ask for `unsafe`.
 const PEERS: &str = "benches/compare/";
 
-/// Ways out of the library, and the only modules that may take them. Tests, the command, the test kit and the benchmarks
-/// are processes of their own and not bound by this.
+/// Ways out of the library, and the only modules that may take them. Tests, the command, the laboratory, the test kit and
+/// the benchmarks are processes of their own and not bound by this.
 const SEAMS: &[(&str, &[&str])] = &[
     ("std::fs", &["crates/vfs/src/os.rs", "crates/vfs/src/mapping.rs"]),
     ("Instant::now", &["crates/monostable/src/options.rs"]),
@@ -49,7 +49,7 @@ pub(crate) struct File {
 impl File {
     /// Whether the file is part of a library crate, where the seams hold.
     fn is_library(&self) -> bool {
-        let exempt = ["crates/cli/", "crates/testkit/"];
+        let exempt = ["crates/cli/", "crates/lab/", "crates/testkit/"];
         self.path.starts_with("crates/")
             && self.path.contains("/src/")
             && !self.is_test

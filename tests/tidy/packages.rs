@@ -16,6 +16,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("monostable", &["types", "vfs", "wal", "view", "query"]),
     ("testkit", &["types", "vfs", "monostable"]),
     ("cli", &["monostable"]),
+    ("lab", &["monostable"]),
 ];
 
 /// Public crates (or families of them, by prefix) that belong to one place.
@@ -24,7 +25,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("memmap2", &["vfs"]),
     ("arrow-", &["types", "view", "query", "monostable"]),
     ("tokio", &[]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "lab"]),
     ("zstd", &["cli"]),
 ];
 

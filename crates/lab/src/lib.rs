@@ -6,5 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod real;
 pub mod results;
 pub mod sim;

@@ -1,0 +1,53 @@
+//! Why a real run could not be made. An error ends the experiment: a contender that fails is a fact for the verdict, a store
+//! that does not work is none.
+
+use std::path::PathBuf;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The experiment does not exist, or not in this mode.
+    #[error("there is no experiment {0} with real stores; choose one of {1}")]
+    Unknown(String, String),
+    /// SQLite refused.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL refused, or is not there.
+    #[error("PostgreSQL: {0}; check the address given with --postgres")]
+    Postgres(#[from] postgres::Error),
+    /// Redis refused, or is not there.
+    #[error("Redis: {0}; check the address given with --redis")]
+    Redis(#[from] redis::RedisError),
+    /// Monostable refused.
+    #[error("Monostable: {0}")]
+    Monostable(#[from] monostable::Error),
+    /// The disk refused.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Latencies could not be recorded.
+    #[error("a histogram cannot be made: {0}")]
+    Histogram(#[from] hdrhistogram::CreationError),
+    /// A part of the run ended early.
+    #[error("{0} ended before the run did; see the message before this one")]
+    Ended(&'static str),
+    /// What came back is not what was asked for.
+    #[error("{0} answered something that is not a page")]
+    NotAPage(&'static str),
+    /// Both servers are needed.
+    #[error("--redis and --postgres belong together: give both addresses or neither")]
+    OneServerOnly,
+}
+
+/// What a part of a run gives.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Names the file that the disk refused.
+pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.into();
+    |source| Error::Io { path, source }
+}

@@ -1,0 +1,200 @@
+//! The experiments with real stores. Each states what it expects before it runs, and records what it saw whether or not
+//! that is pleasant.
+
+mod flush;
+
+use super::bench::{Bench, CachePlan, Plan, Ran};
+use super::clock::SECOND;
+use super::error::{Error, Result};
+use super::load::Load;
+use super::policy::Policy;
+use super::recovery::{Recovery, judge, own_steady_state};
+use super::store::Form;
+use crate::results::{Contender, Key, Mode, Outcome, Point, Results, Verdict};
+
+/// The experiments that can be run with real stores.
+pub const NAMES: [&str; 1] = ["E1"];
+
+/// Told what is being done.
+pub type Progress<'a> = &'a mut dyn FnMut(&str);
+
+/// Runs one.
+pub fn run(name: &str, bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
+    match name {
+        "E1" => flush::run(bench, seeds, results, progress),
+        _ => Err(Error::Unknown(name.to_owned(), NAMES.join(", "))),
+    }
+}
+
+/// A contender as the experiments run it.
+#[derive(Debug, Clone)]
+pub(super) struct Entrant {
+    pub(super) contender: Contender,
+    pub(super) variant: String,
+    pub(super) form: Form,
+    pub(super) policy: Policy,
+    pub(super) cache: Option<CachePlan>,
+}
+
+impl Entrant {
+    /// A contender with its usual policy.
+    pub(super) fn new(contender: Contender, bench: &Bench) -> Entrant {
+        let form = match contender {
+            Contender::B1 => Form::Summary,
+            Contender::V => Form::View,
+            _ => Form::Query,
+        };
+        let policy = match contender {
+            Contender::A2 | Contender::A3 => Policy::mitigated(2),
+            _ => Policy::naive(2),
+        };
+        let cache = match contender {
+            Contender::A1 | Contender::A2 => Some(bench.cache()),
+            Contender::A3 => Some(CachePlan { entries: bench.scale.workload.keys * 11 / 10, persisted: true }),
+            _ => None,
+        };
+        Entrant { contender, variant: String::new(), form, policy, cache }
+    }
+
+    /// The same under another name and policy.
+    pub(super) fn variant(mut self, name: impl Into<String>, policy: Policy) -> Entrant {
+        self.variant = name.into();
+        self.policy = policy;
+        self
+    }
+
+    pub(super) fn plan(&self, load: Load) -> Plan {
+        Plan {
+            form: self.form,
+            policy: self.policy.clone(),
+            cache: self.cache,
+            load,
+            actions: Vec::new(),
+            lost_share: 0.0,
+        }
+    }
+
+    pub(super) fn key(&self, experiment: &str, seed: u64, bench: &Bench) -> Key {
+        Key {
+            experiment: experiment.to_owned(),
+            mode: if bench.uses_servers() { Mode::Server } else { Mode::Real },
+            contender: self.contender,
+            variant: self.variant.clone(),
+            seed,
+        }
+    }
+}
+
+/// The load generator was the limit if more than this share of requests was sent late.
+const LAGGING_SHARE_MAX: f64 = 0.01;
+
+/// A system that answers less than this share well is not in its steady state.
+const STEADY_SHARE: f64 = 0.97;
+
+/// What a verdict says of any run; the experiment adds what it expected and found.
+pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
+    let logical = ran.writes * bench.scale.workload.event_bytes();
+    let lagging = ran.record.lagging_share();
+    let rejected = lagging > LAGGING_SHARE_MAX;
+    let mut note = format!("p99 of sending late {} us", ran.record.lag.value_at_quantile(0.99));
+    if ran.action_seconds > 0.01 {
+        note += &format!("; the disturbance itself took {:.2} s", ran.action_seconds);
+    }
+    if ran.record.impossible > 0 {
+        note += &format!("; {} answers were no page that ever was", ran.record.impossible);
+    }
+    if rejected {
+        note += &format!("; rejected: {:.1} % of requests were sent more than 0.1 s late", lagging * 100.0);
+    }
+    Verdict {
+        experiment: key.experiment.clone(),
+        mode: key.mode,
+        contender: key.contender,
+        variant: key.variant.clone(),
+        seed: key.seed,
+        expectation: String::new(),
+        as_expected: None,
+        outcome: if rejected { Outcome::Rejected } else { Outcome::Steady },
+        trigger_second: None,
+        recovery_s: None,
+        predicted_s: None,
+        lost_requests: None,
+        attempts_per_request: ran.record.attempts_per_request(),
+        useful_work_share: ran.record.useful_share(),
+        stale_reads: Some(ran.record.strictly_stale),
+        wrong_keys: Some(ran.wrong_keys),
+        resident_bytes: ran.resident_bytes,
+        page_cache_bytes: ran.page_cache_bytes,
+        write_amplification: (logical > 0).then(|| ran.written_bytes as f64 / logical as f64),
+        note,
+    }
+}
+
+/// Puts what a comparison with the twin found into a verdict, unless the run was rejected.
+pub(super) fn recovered(verdict: &mut Verdict, ran: &Ran, twin: Option<&Ran>, trigger: u64) {
+    let (good, trigger_second) = (ran.record.good(), trigger as usize);
+    let twin = match twin {
+        Some(twin) => twin.record.good().iter().map(|&count| count as f64).collect(),
+        None => {
+            verdict.note += "; its own steady state stands for the twin";
+            own_steady_state(&good, &ran.record.offers(), trigger_second)
+        }
+    };
+    let Recovery { outcome, seconds, lost } = judge(&good, &twin, trigger_second);
+    // Who was down before the disturbance cannot be said to have stood it.
+    let before = ran.record.good_share(1..trigger_second).unwrap_or(1.0);
+    let outcome = if before < STEADY_SHARE { Outcome::Down } else { outcome };
+    if before < STEADY_SHARE {
+        verdict.note += &format!("; only {:.1} % were answered well before the disturbance", before * 100.0);
+    }
+    verdict.trigger_second = Some(trigger as f64);
+    verdict.lost_requests = Some(lost);
+    if verdict.outcome != Outcome::Rejected {
+        verdict.outcome = outcome;
+        verdict.recovery_s = seconds.filter(|_| outcome == Outcome::Recovered);
+    }
+}
+
+/// Adds the timeline and the latencies before, during (the five seconds after the disturbance) and after.
+pub(super) fn record(results: &mut Results, key: &Key, ran: &Ran, trigger: u64) -> Result<()> {
+    let trigger = trigger as usize;
+    results.timeline.extend(ran.record.lines(key));
+    results.latencies.extend(ran.record.latencies(key, "before", 1..trigger)?);
+    results.latencies.extend(ran.record.latencies(key, "during", trigger..trigger + 5)?);
+    results.latencies.extend(ran.record.latencies(key, "after", trigger + 5..usize::MAX)?);
+    let settings = results.run.get_or_insert_default();
+    let name = key.contender.to_string();
+    for (setting, value) in &ran.settings {
+        let line = (name.clone(), setting.clone(), value.clone());
+        if !settings.settings.contains(&line) {
+            settings.settings.push(line);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a run and says how far it is.
+pub(super) fn make(bench: &mut Bench, plan: &Plan, key: &Key, what: &str, progress: Progress<'_>) -> Result<Ran> {
+    let seconds = plan.load.duration / SECOND;
+    let name = format!("{} {} {} {what}, seed {}", key.experiment, key.contender, key.variant, key.seed);
+    bench.run(plan, &mut |second| progress(&format!("{name}: {second} of {seconds} s")))
+}
+
+/// The line of a figure.
+#[expect(clippy::too_many_arguments, reason = "it is a line of a table, field by field")]
+pub(super) fn point(key: &Key, x: (&str, f64), y: (&str, f64), metric: &str, value: f64, unit: &str) -> Point {
+    Point {
+        experiment: key.experiment.clone(),
+        mode: key.mode,
+        contender: key.contender,
+        variant: key.variant.clone(),
+        seed: key.seed,
+        x_name: x.0.to_owned(),
+        x: x.1,
+        y_name: y.0.to_owned(),
+        y: y.1,
+        metric: metric.to_owned(),
+        value,
+        unit: unit.to_owned(),
+    }
+}

@@ -1,0 +1,23 @@
+//! The real contenders: SQLite, PostgreSQL, moka, Redis and Monostable under an open-loop load.
+//!
+//! `workload` is the application, `store` and `cache` hold it, `pool` is the backend's workers, `client` the clients with
+//! their `policy`, `load` what is asked, `oracle` what an answer must have seen, `record` what was seen, `bench` puts one
+//! run together (read there what was done for fairness), `experiments` are series of runs.
+
+pub mod bench;
+pub mod cache;
+pub mod calibrate;
+pub mod client;
+pub mod clock;
+pub mod error;
+pub mod experiments;
+pub mod load;
+pub mod oracle;
+pub mod policy;
+pub mod pool;
+pub mod random;
+pub mod record;
+pub mod recovery;
+pub mod scale;
+pub mod store;
+pub mod workload;

@@ -1,0 +1,54 @@
+//! How large the runs are: a few seconds for tests, two minutes for a look, an hour or so for the report.
+
+use std::time::Duration;
+
+use super::bench::Scale;
+use super::clock::SECOND;
+use super::random::Skew;
+use super::workload::{Kind, Workload};
+
+impl Scale {
+    /// Some seconds: nothing that is seen at this size means anything, but everything is run.
+    pub fn tiny() -> Scale {
+        let workload = Workload { kind: Kind::Shop, keys: 200, events_per_key: 10, rows_per_event: 3 };
+        Scale {
+            workload,
+            measure: Duration::from_millis(100),
+            seconds: (1, 1),
+            load_over_capacity: 0.05,
+            ..Scale::quick()
+        }
+    }
+
+    /// Two minutes for everything, simulation and report included.
+    pub fn quick() -> Scale {
+        Scale {
+            workload: Workload { kind: Kind::Shop, keys: 1_500, events_per_key: 300, rows_per_event: 5 },
+            workers: 1,
+            memory_bytes: 256 << 20,
+            measure: Duration::from_millis(1_500),
+            seconds: (4, 12),
+            twins: false,
+            load_over_capacity: 10.0,
+            write_share: 0.002,
+            // With exactly 90 % the backend would be at its capacity before any disturbance. The cache is made large enough
+            // for a little more than the 95 % that are wanted: expiry and deletes take their part.
+            hit_share: 0.975,
+            skew: Skew::Zipf(0.99),
+            ttl: 60 * SECOND,
+            staleness: 2 * SECOND,
+        }
+    }
+
+    /// For the report.
+    pub fn full() -> Scale {
+        Scale {
+            workload: Workload { kind: Kind::Shop, keys: 4_000, events_per_key: 400, rows_per_event: 5 },
+            memory_bytes: 1 << 30,
+            measure: Duration::from_secs(5),
+            seconds: (15, 45),
+            twins: true,
+            ..Scale::quick()
+        }
+    }
+}
