@@ -65,9 +65,12 @@ struct Arguments {
     /// Rows of the base data, instead of each workload's own number.
     #[arg(long)]
     rows: Option<u64>,
-    /// Only the contenders whose names hold this; may be given several times.
+    /// Only the contenders whose names hold this, or are this if it begins with `=`; may be given several times.
     #[arg(long)]
     only: Vec<String>,
+    /// The same for the cases of W1 and W8, as `batch=100`.
+    #[arg(long = "case")]
+    cases: Vec<String>,
 }
 
 /// The workloads that the user named, in the order of the list.
@@ -84,13 +87,13 @@ fn main() -> Result<(), Failure> {
     if let Some(part) = child::part() {
         return part?.play();
     }
-    let arguments = Arguments::parse();
-    let scale = Scale { quick: arguments.quick, rows: arguments.rows, only: arguments.only };
-    let mut report = report::Report::new(arguments.json);
+    let Arguments { workloads, json, quick, rows, only, cases } = Arguments::parse();
+    let scale = Scale { quick, rows, only, cases };
+    let mut report = report::Report::new(json);
     for (name, value) in machine::settings() {
         report.setting(name, &value);
     }
-    for workload in chosen(&arguments.workloads)? {
+    for workload in chosen(&workloads)? {
         report.setting(workload.name, workload.about);
         (workload.run)(&mut report, &scale)?;
     }

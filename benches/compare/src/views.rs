@@ -80,7 +80,7 @@ fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let orders: Vec<Order> = (0..orders).map(|_| dataset.order()).collect();
     eprintln!("W1: loading {} orders into each contender", orders.len());
     let mut fields = [volatile(scale, customers, &orders)?, durable(scale, customers, &orders)?];
-    for (batch, count) in BATCHES {
+    for (batch, count) in BATCHES.into_iter().filter(|(batch, _)| scale.includes_case(&format!("batch={batch}"))) {
         let count = if scale.quick { count / 4 } else { count }.div_ceil(batch);
         let streams: Vec<Vec<Vec<Change>>> =
             (0..rounds_count).map(|_| (0..count).map(|_| dataset.batch(batch)).collect()).collect();

@@ -25,8 +25,10 @@ pub struct Scale {
     pub quick: bool,
     /// Rows of the base data, if not the workload's own.
     pub rows: Option<u64>,
-    /// Parts of the names of the contenders that take part; all if there are none.
+    /// Parts of the names of the contenders that take part, or `=` and a whole name; all if there are none.
     pub only: Vec<String>,
+    /// The same for cases, in W1 and W8.
+    pub cases: Vec<String>,
 }
 
 impl Scale {
@@ -37,6 +39,16 @@ impl Scale {
 
     /// Whether the contender with this name takes part.
     pub fn includes(&self, contender: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|part| contender.contains(part))
+        chosen(&self.only, contender)
     }
+
+    /// Whether the case with this name is measured.
+    pub fn includes_case(&self, case: &str) -> bool {
+        chosen(&self.cases, case)
+    }
+}
+
+fn chosen(parts: &[String], name: &str) -> bool {
+    let holds = |part: &String| part.strip_prefix('=').map_or_else(|| name.contains(part), |whole| whole == name);
+    parts.is_empty() || parts.iter().any(holds)
 }

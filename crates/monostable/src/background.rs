@@ -5,7 +5,9 @@
 //! result. What is most urgent comes first: memory that is running out, a log that would take too long to replay, then
 //! merges, then what is only done when nothing else is.
 //!
-//! Merges are advanced in slices of [`SLICE_BYTES`], so that a step takes about a millisecond. A checkpoint is one step.
+//! Merges are advanced in slices of [`SLICE_BYTES`], so that a step takes about a millisecond. A checkpoint is one step. While a
+//! long merge is on its way, short ones of younger runs are done between its slices: young runs would pile up meanwhile, and
+//! every lookup asks each of them.
 //!
 //! An error here has no caller. It is kept, shown by `stats`, returned by `close`, and the work is tried again later; an
 //! error after which the manifest cannot be trusted poisons the commit pipeline.
@@ -27,6 +29,8 @@ use crate::options::Background;
 
 /// Bytes that one step of a merge reads.
 const SLICE_BYTES: usize = 256 << 10;
+/// So many entries a merge may have to be done between the slices of another.
+const SHORT_ENTRIES_MAX: u64 = 64 << 10;
 /// How long the thread rests when there was nothing to do, and after an error.
 const REST: Duration = Duration::from_millis(20);
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -40,6 +44,8 @@ pub(crate) const REPLAY_PER_STEP: u64 = 5;
 #[derive(Default)]
 pub(crate) struct Chores {
     merge: Option<Merge>,
+    /// A short merge that is done first.
+    short: Option<(ArrangementId, Box<MemoryMerge>)>,
     /// Where the log ended when it was last looked at, and since when.
     idle: Option<(monostable_wal::Lsn, Duration)>,
     /// Where the log ended when it was last sealed.
@@ -57,6 +63,7 @@ enum Merge {
 impl Chores {
     /// Gives up what has been begun. A file that cannot be removed now is removed by the next opening.
     pub(crate) fn abandon(&mut self, files: &Files) {
+        self.short = None;
         if let Some(Merge::Files(_, merge)) = self.merge.take() {
             let _ = merge.abandon(&files.store);
         }
@@ -91,6 +98,9 @@ impl Engine {
         {
             files.checkpoint(&self.pipeline)?;
             self.pipeline.measure_memory(&Arc::clone(&self.pipeline.published()));
+            return Ok(true);
+        }
+        if self.advance_short(&mut chores)? || self.start_short(&mut chores, &state) {
             return Ok(true);
         }
         if self.advance_merge(&mut chores)? || self.start_merge(&mut chores, &state)? {
@@ -129,6 +139,38 @@ impl Engine {
     pub(crate) fn replay_bytes(&self, state: &State) -> u64 {
         let covered = self.files.as_ref().map_or(0, |files| files.store.position().1.0);
         state.version.lsn.0.saturating_sub(covered)
+    }
+
+    /// Goes on with the short merge, if one is on its way.
+    fn advance_short(&self, chores: &mut Chores) -> Result<bool> {
+        let Some((id, mut merge)) = chores.short.take() else { return Ok(false) };
+        if merge.advance(SLICE_BYTES)? == Progress::Working {
+            chores.short = Some((id, merge));
+            return Ok(true);
+        }
+        let replacement = merge.finish()?;
+        self.pipeline.install(|version| merged(version, id, &replacement));
+        Ok(true)
+    }
+
+    /// While a merge is on its way, begins the first short one of younger runs, or of another spine's, that the policy asks for.
+    fn start_short(&self, chores: &mut Chores, state: &State) -> bool {
+        let Some(long) = &chores.merge else { return false };
+        for (id, spine) in state.version.spines() {
+            let mut shape = spine.shape();
+            if let Merge::Memory(long_id, long) = long
+                && *long_id == id
+            {
+                shape.memory.truncate(long.younger_runs(spine));
+            }
+            let Some(MergeChoice::Memory(runs)) = choose(&shape) else { continue };
+            let merge = MemoryMerge::start(spine, runs);
+            if merge.entries() <= SHORT_ENTRIES_MAX {
+                chores.short = Some((id, Box::new(merge)));
+                return true;
+            }
+        }
+        false
     }
 
     /// Goes on with the merge that is on its way, if one is.

@@ -1,11 +1,12 @@
 //! The commit pipeline: from a transaction's changes to a durable, visible epoch.
 //!
-//! A writer puts a ticket into the bounded queue and asks for the commit lock. Whoever gets it is the *leader* for
+//! A writer puts a ticket into the bounded queue and tries the commit lock. Whoever gets it is the *leader* for
 //! everything that waits: it certifies, steps the whole group on the *head* (the newest state, not yet visible), appends
 //! one record to the log, and leaves the lock. Then it waits for the log to be durable, publishes, and wakes the writers of
 //! the group. So an idle database commits inline on the caller's thread, a busy one in groups, and the step of the next
-//! group overlaps the sync of this one. At most [`LANES`] groups are between append and publication: while they are, the
-//! next leader waits and its group grows.
+//! group overlaps the sync of this one. At most [`LANES`] groups are between append and publication: while they are, nobody
+//! leads and the next group grows. A writer that finds a leader sleeps; whoever leaves the commit lock, or frees a lane,
+//! calls the oldest of the sleepers to lead.
 //!
 //! Invariants
 //! - The head is always `published` plus the pending groups, in order. A group is published only when the log says that it
@@ -17,28 +18,33 @@
 //! - A failure of the log poisons the pipeline for good: pending writers learn that their outcome is unknown, later ones
 //!   that nothing was written. Readers keep the last published state.
 //!
+//! - A leader takes one group and flushes it before it leads again: whoever waits for a lane waits for somebody who flushes.
+//! - After whatever could let a sleeper lead, the oldest one is called: it cannot be forgotten, because it was in the queue
+//!   before it found the lock taken or the lanes full.
+//!
 //! Locks are taken in this order: head, then publication, then a ticket. No lock is held during a sync.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
-use crossbeam::channel::{Receiver, SendTimeoutError, Sender, bounded};
 use monostable_query::{Catalog, ConflictKey};
 use monostable_types::{Epoch, Lsn, Weight};
 use monostable_view::{Delta, Failure, Graph, NodeId, StepError, TableId, Version, step_forked};
 use monostable_wal::Wal;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::certify::{Certifier, Refusal};
 use crate::error::{Cause, Error, Result};
 use crate::feed::{Feed, GroupChanges};
 use crate::options::Options;
+use crate::queue::Queue;
 use crate::record::RecordWriter;
 use crate::subscription::{Subscriber, Subscribers};
-use crate::ticket::{Request, Ticket};
+use crate::ticket::{Request, Ticket, Woken};
 
 /// Groups that may be appended and not yet published: one per flush lane of the log.
 const LANES: usize = 2;
@@ -89,15 +95,43 @@ pub(crate) struct Head {
     pub(crate) feeds: Vec<Arc<Feed>>,
 }
 
+/// The commit lock. Once it is left, the next leader is called.
+pub(crate) struct HeadGuard<'a> {
+    // Dropped in this order.
+    head: MutexGuard<'a, Head>,
+    _call: CallNext<'a>,
+}
+
+struct CallNext<'a>(&'a Pipeline);
+
+impl Drop for CallNext<'_> {
+    fn drop(&mut self) {
+        self.0.call_next();
+    }
+}
+
+impl Deref for HeadGuard<'_> {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl DerefMut for HeadGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+}
+
 /// The commit pipeline of one open database.
 pub(crate) struct Pipeline {
     pub(crate) published: ArcSwap<State>,
-    pub(crate) head: Mutex<Head>,
+    head: Mutex<Head>,
     pub(crate) pending: Mutex<VecDeque<Pending>>,
     /// Signalled when a group leaves `pending`.
     pub(crate) lane_free: Condvar,
-    queue: Sender<Arc<Ticket>>,
-    waiting: Receiver<Arc<Ticket>>,
+    queue: Queue,
     /// Absent in an in-memory database.
     pub(crate) wal: Option<Wal>,
     /// The epochs that open transactions read, with how many read each.
@@ -133,15 +167,13 @@ impl Pipeline {
     /// A pipeline that goes on from `state`.
     pub(crate) fn new(state: State, wal: Option<Wal>, options: Options) -> Pipeline {
         let state = Arc::new(state);
-        let (queue, waiting) = bounded(options.commit_queue_max);
         let certifier = Certifier::new(state.epoch(), options.certification_bytes_max);
         Pipeline {
             published: ArcSwap::new(Arc::clone(&state)),
             head: Mutex::new(Head { state, certifier, feeds: Vec::new() }),
             pending: Mutex::new(VecDeque::new()),
             lane_free: Condvar::new(),
-            queue,
-            waiting,
+            queue: Queue::new(options.commit_queue_max),
             wal,
             snapshots: Mutex::new(BTreeMap::new()),
             poison: OnceLock::new(),
@@ -173,9 +205,7 @@ impl Pipeline {
         }
         let ticket = Arc::new(Ticket::new(request));
         self.admit(&ticket)?;
-        if let Some(end) = self.lead(&ticket) {
-            self.flush(end);
-        }
+        self.lead_or_follow(&ticket);
         ticket.wait()
     }
 
@@ -184,53 +214,64 @@ impl Pipeline {
         self.check_writable()?;
         self.wait_for_memory()?;
         let waited = self.options.commit_wait_max;
-        match self.queue.send_timeout(Arc::clone(ticket), waited) {
-            Ok(()) => Ok(()),
-            Err(SendTimeoutError::Timeout(_)) => Err(Error::Overloaded { what: "the commit queue was full", waited }),
-            Err(SendTimeoutError::Disconnected(_)) => Err(Error::Closed),
+        if self.queue.push(Arc::clone(ticket), waited) {
+            Ok(())
+        } else {
+            Err(Error::Overloaded { what: "the commit queue was full", waited })
         }
     }
 
-    /// Takes the commit lock and everything that waits. Returns the end of the last group appended, which the caller
-    /// must flush, or `None` if there is nothing for it to flush.
-    fn lead(&self, ticket: &Ticket) -> Option<Lsn> {
+    /// Sees to it that somebody takes the ticket: this thread, if nobody leads.
+    fn lead_or_follow(&self, ticket: &Ticket) {
         let waited = self.options.commit_wait_max;
-        let Some(mut head) = self.head.try_lock_for(waited) else {
-            // A schema change is writing its checkpoint, or the disk hangs.
-            ticket.give_up(Error::Overloaded { what: "the commit lock was held", waited });
-            return None;
-        };
-        let mut end = None;
         while !ticket.is_taken() {
-            self.wait_for_lane();
-            let taken = Taken { pipeline: self, tickets: self.take_waiting() };
-            end = self.commit_all(&mut head, taken.tickets.clone()).or(end);
-            let horizon = self.horizon();
-            head.certifier.prune(horizon);
+            if let Some(head) = self.try_head() {
+                if let Some(end) = self.lead(head) {
+                    self.flush(end);
+                }
+            } else if ticket.wait_for_turn(waited) == Woken::TimedOut {
+                // A schema change is writing its checkpoint, or the disk hangs.
+                ticket.give_up(Error::Overloaded { what: "the commit lock was held", waited });
+                self.call_next();
+            }
         }
+    }
+
+    /// Commits one group of those that wait. Returns where it ends in the log: the caller must flush it.
+    fn lead(&self, mut head: HeadGuard<'_>) -> Option<Lsn> {
+        let taken = Taken { pipeline: self, tickets: self.queue.take(self.options.group_bytes_max) };
+        let end = self.commit_all(&mut head, taken.tickets.clone());
+        let horizon = self.horizon();
+        head.certifier.prune(horizon);
         end
     }
 
-    fn wait_for_lane(&self) {
-        let mut pending = self.pending.lock();
-        while pending.len() >= LANES {
-            self.lane_free.wait(&mut pending);
+    /// The commit lock, if nobody has it and a group could be led.
+    fn try_head(&self) -> Option<HeadGuard<'_>> {
+        if !self.is_lane_free() {
+            return None;
         }
+        let head = HeadGuard { head: self.head.try_lock()?, _call: CallNext(self) };
+        // Lanes fill under the lock only, so this answer holds until it is left.
+        self.is_lane_free().then_some(head)
     }
 
-    /// Takes tickets from the queue, in order, up to the size of a group.
-    fn take_waiting(&self) -> Vec<Arc<Ticket>> {
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        while bytes < self.options.group_bytes_max
-            && let Ok(ticket) = self.waiting.try_recv()
-        {
-            if ticket.take() {
-                bytes += ticket.request.bytes;
-                taken.push(ticket);
-            }
+    /// The commit lock. For what is not a commit.
+    pub(crate) fn lock_head(&self) -> HeadGuard<'_> {
+        HeadGuard { head: self.head.lock(), _call: CallNext(self) }
+    }
+
+    /// Whether one more group may be between append and publication.
+    fn is_lane_free(&self) -> bool {
+        self.pending.lock().len() < LANES
+    }
+
+    /// Calls the oldest writer that sleeps to lead, if a group could be led now. For whoever has left the commit lock or has
+    /// freed a lane.
+    pub(crate) fn call_next(&self) {
+        if self.is_lane_free() {
+            self.queue.wake_next();
         }
-        taken
     }
 
     /// Gives every ticket an outcome or a place in a pending group.
@@ -300,7 +341,7 @@ impl Pipeline {
 
     /// Computes the state after the group, without a trace anywhere else.
     fn step_group(&self, head: &Head, group: &[Arc<Ticket>]) -> Result<Stepped> {
-        let deltas = merge_writes(group.iter().map(|ticket| &ticket.request))?;
+        let deltas = merge_writes(group.iter().flat_map(|ticket| &ticket.request.writes))?;
         let subscribers = self.subscribers.live();
         let watched: Vec<NodeId> = subscribers.iter().map(|subscriber| subscriber.node()).collect();
         let started = self.options.clock.now();
@@ -403,9 +444,9 @@ impl Drop for Taken<'_> {
 }
 
 /// All changes of a group, one delta per table, in ascending order of table id.
-fn merge_writes<'a>(requests: impl Iterator<Item = &'a Request>) -> Result<Vec<(TableId, Delta)>> {
+pub(crate) fn merge_writes<'a>(writes: impl Iterator<Item = &'a (TableId, Delta)>) -> Result<Vec<(TableId, Delta)>> {
     let mut tables: BTreeMap<TableId, Vec<Delta>> = BTreeMap::new();
-    for (table, delta) in requests.flat_map(|request| &request.writes) {
+    for (table, delta) in writes {
         tables.entry(*table).or_default().push(delta.clone());
     }
     let mut merged = Vec::with_capacity(tables.len());

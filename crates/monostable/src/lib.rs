@@ -38,7 +38,8 @@
 //!
 //! # Where things are
 //!
-//! `commit` and `publish` are the commit pipeline, `certify` decides conflicts, `ddl` changes the schema, `recovery` opens,
+//! `commit` and `publish` are the commit pipeline, `certify` decides conflicts, `ddl` changes the schema, `recovery` opens, `replay`
+//! applies the log's tail,
 //! `background` merges and checkpoints, `check` compares every view with its recomputation. The log is `monostable-wal`, the
 //! views are `monostable-view`, SQL is `monostable-query`; this is the only crate that sees all three.
 #![forbid(unsafe_code)]
@@ -60,8 +61,10 @@ mod key;
 mod options;
 mod overlay;
 mod publish;
+mod queue;
 mod record;
 mod recovery;
+mod replay;
 mod row;
 mod session;
 mod snapshot;
@@ -83,7 +86,7 @@ pub use error::{Cause, Error, Result};
 pub use key::Key;
 pub use monostable_types::{Column, DataType, Epoch, Lsn, Schema, Value};
 pub use options::{Background, Clock, Options, Randomness, SystemClock, SystemRandomness};
-pub use row::{ColumnIndex, Row, Rows, RowsIter};
+pub use row::{ColumnIndex, Row, RowRef, Rows, RowsIter};
 pub use session::{Outcome, Session};
 pub use snapshot::Snapshot;
 pub use stats::{ArrangementStats, CheckpointStats, LogStats, OpenReport, RelationStats, Stats};
@@ -91,4 +94,4 @@ pub use subscription::{Change, Subscription};
 pub use table::Table;
 pub use transaction::Transaction;
 pub use value::FromValue;
-pub use view::{View, ViewRows};
+pub use view::{PinnedRows, PinnedView, View, ViewRows};

@@ -65,8 +65,8 @@ impl Workspace {
     }
 
     pub(crate) fn into_written(mut self) -> Written {
-        for points in std::mem::take(&mut self.points).iter().filter(|points| !points.is_unwritten()) {
-            self.keep(points.table().id(), points.outcome());
+        for points in std::mem::take(&mut self.points).into_iter().filter(|points| !points.is_unwritten()) {
+            self.keep(points.table().id(), points.into_outcome());
         }
         Written { writes: self.writes, keys: self.keys, bytes: self.bytes }
     }
@@ -128,7 +128,11 @@ impl Workspace {
 
     fn keep(&mut self, table: TableId, outcome: DmlOutcome) {
         self.bytes = self.bytes.saturating_add(delta_bytes(&outcome.delta));
-        self.keys.extend(outcome.conflict_keys);
+        if self.keys.is_empty() {
+            self.keys = outcome.conflict_keys;
+        } else {
+            self.keys.extend(outcome.conflict_keys);
+        }
         self.writes.push((table, outcome.delta));
     }
 

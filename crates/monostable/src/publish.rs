@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use monostable_types::{Epoch, Lsn};
 use monostable_view::Version;
-use parking_lot::MutexGuard;
 
-use crate::commit::{Head, Pending, Pipeline, State};
+use crate::commit::{Head, HeadGuard, Pending, Pipeline, State};
 use crate::error::{Cause, Error, Result};
 
 /// How long a writer that waits for memory sleeps at most before it looks again.
@@ -43,6 +42,7 @@ impl Pipeline {
         }
         self.lane_free.notify_all();
         drop(pending);
+        self.call_next();
         for Pending { state, tickets, .. } in published {
             tickets.iter().for_each(|ticket| ticket.finish(Ok(state.epoch())));
         }
@@ -55,6 +55,7 @@ impl Pipeline {
         let cause = self.poison.get_or_init(|| cause);
         let lost = std::mem::take(&mut *self.pending.lock());
         self.lane_free.notify_all();
+        self.call_next();
         self.subscribers.end_poisoned(cause);
         for ticket in lost.iter().flat_map(|group| &group.tickets) {
             ticket.finish(Err(Error::OutcomeUnknown { cause: Arc::clone(cause) }));
@@ -88,8 +89,8 @@ impl Pipeline {
     }
 
     /// Takes the commit lock and waits until nothing is pending: the head is then what readers see.
-    fn quiesce(&self) -> MutexGuard<'_, Head> {
-        let head = self.head.lock();
+    fn quiesce(&self) -> HeadGuard<'_> {
+        let head = self.lock_head();
         let mut pending = self.pending.lock();
         while !pending.is_empty() {
             self.lane_free.wait(&mut pending);
@@ -99,7 +100,7 @@ impl Pipeline {
     }
 
     /// Takes the commit lock, with nothing pending, for a change that only an open and healthy database may make.
-    pub(crate) fn exclusive(&self) -> Result<MutexGuard<'_, Head>> {
+    pub(crate) fn exclusive(&self) -> Result<HeadGuard<'_>> {
         let head = self.quiesce();
         self.check_writable()?;
         Ok(head)
@@ -115,7 +116,7 @@ impl Pipeline {
 
     /// Applies `install` to the head, the pending groups and the published state: the same rows, held in other runs.
     pub(crate) fn install(&self, install: impl Fn(&Version) -> Version) {
-        let mut head = self.head.lock();
+        let mut head = self.lock_head();
         let mut pending = self.pending.lock();
         let with =
             |state: &State| Arc::new(State { version: install(&state.version), catalog: Arc::clone(&state.catalog) });

@@ -4,8 +4,7 @@
 //! 2. Read the manifest and map the run files; no run is read.
 //! 3. Plan the views' SQL again and find the state of each operator by its identity. What this build computes in another way
 //!    than the one that wrote it has no state of that identity, and is built again from the tables, and reported.
-//! 4. Open the log, which decides what its tail is, and replay the groups after the checkpoint through the same `step` that
-//!    made them the first time. Each group must be the epoch after the one before it.
+//! 4. Open the log, which decides what its tail is, and replay the groups after the checkpoint ([`crate::replay`]).
 //! 5. Publish.
 //!
 //! Cost: O(files + bytes of log after the checkpoint), never O(rows), unless something has to be rebuilt. Nothing is written
@@ -16,11 +15,9 @@ use std::sync::atomic::Ordering;
 
 use monostable_query::catalog::restore as restore_catalog;
 use monostable_query::{Catalog, Planner};
-use monostable_types::{Lsn, Rows, Weight};
+use monostable_types::Lsn;
 use monostable_vfs::{Lock, OsStorage, Storage};
-use monostable_view::{
-    Build, Delta, Graph, Identity, NodeId, Recovered, RowType, Scope, Store, StoreOptions, TableId, Version, step,
-};
+use monostable_view::{Build, Graph, Identity, NodeId, Recovered, Store, StoreOptions, Version};
 use monostable_wal::{Wal, WalOptions};
 use parking_lot::Mutex;
 
@@ -30,7 +27,7 @@ use crate::database::Engine;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::options::{Options, Place};
-use crate::record::{Record, Section};
+use crate::replay::replay;
 use crate::stats::OpenReport;
 
 /// What a database has on disk.
@@ -59,7 +56,7 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     let mut state = restore(recovered, &planner, &mut report)?;
     let wal = open_log(&storage, created, position, &options)?;
     let started = options.clock.now();
-    replay(&wal, position, &mut state, &mut report)?;
+    replay(&wal, position, &mut state, &options, &mut report)?;
     let taken = options.clock.now().saturating_sub(started);
     let durable = Durable { wal, files: Files::new(store), lock };
     let engine = engine(state, planner, Some(durable), options, report);
@@ -146,55 +143,4 @@ fn open_log(storage: &Arc<dyn Storage>, created: bool, position: Lsn, options: &
         ));
     }
     Ok(wal)
-}
-
-/// Applies the groups after the checkpoint, in order, through the step that made them.
-fn replay(wal: &Wal, from: Lsn, state: &mut State, report: &mut OpenReport) -> Result<()> {
-    for group in wal.replay(monostable_wal::Lsn(from.0))? {
-        let group = group?;
-        for record in &group.records {
-            let record = Record::decode(record).map_err(|error| at_group(group.start, error))?;
-            let expected = state.epoch().next();
-            if record.epoch != expected.0 {
-                let found = record.epoch;
-                return Err(at_group(group.start, format!("it is epoch {found}, and epoch {expected} comes next")));
-            }
-            let deltas = deltas(&record.sections, state.version.graph())?;
-            let stepped = step(&state.version, &deltas, Scope::All, &[])?;
-            state.version = stepped.version.at(expected, Lsn(group.end.0));
-        }
-        report.groups_replayed += 1;
-        report.bytes_replayed += group.records.iter().map(|record| record.len() as u64).sum::<u64>();
-    }
-    Ok(())
-}
-
-fn at_group(start: monostable_wal::Lsn, what: impl std::fmt::Display) -> Error {
-    Error::Recovery(format!("the group at log position {start} cannot be replayed: {what}"))
-}
-
-/// The changes of a record, without those of tables that have been dropped since.
-fn deltas(sections: &[Section<'_>], graph: &Graph) -> Result<Vec<(TableId, Delta)>> {
-    let mut deltas = Vec::with_capacity(sections.len());
-    for section in sections {
-        let id = TableId(section.table);
-        if let Some(source) = graph.source(id).and_then(|source| graph.node(source)) {
-            deltas.push((id, decode(source.row(), section)?));
-        }
-    }
-    Ok(deltas)
-}
-
-/// The rows of a section, which are encoded as those of a delta are.
-fn decode(row: &Arc<RowType>, section: &Section<'_>) -> Result<Delta> {
-    let bytes = section.rows.iter().map(|(row, _)| row.len()).sum();
-    let mut rows = Rows::with_capacity(section.rows.len(), bytes);
-    let mut boundaries = Vec::new();
-    for (encoded, _) in &section.rows {
-        let checked = row.codec().boundaries(encoded, &mut boundaries);
-        checked.map_err(|error| Error::Recovery(format!("a logged row does not fit its table: {error}")))?;
-        rows.push(encoded);
-    }
-    let weights: Vec<Weight> = section.rows.iter().map(|(_, weight)| Weight(*weight)).collect();
-    Ok(Delta::encoded(row, rows, weights))
 }

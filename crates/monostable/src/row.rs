@@ -1,32 +1,36 @@
 //! One row, decoded a column at a time and only when asked.
 //!
 //! A row of a view is one encoded entry of its arrangement; a row of a query is a position in an Arrow batch. Neither is
-//! decoded before a column is read, so a point read that wants one column pays for one. A row owns what it shows: it stays
-//! as it is whatever is committed, dropped or closed afterwards.
+//! decoded before a column is read, so a point read that wants one column pays for one. A [`Row`] owns what it shows, with
+//! the rows that were fetched together: it stays as it is whatever is committed, dropped or closed afterwards. A [`RowRef`]
+//! is the same without the copy: it shows an entry where it lies, for as long as somebody holds the state.
 //!
 //! Invariant: columns are numbered as the view or query lists them, whatever order the arrangement stores them in. Cost of
-//! a column of an encoded row: skipping the columns stored before it, then one decode.
+//! a column of an encoded row: skipping the columns stored before it, then one decode; a text that is lent costs no copy.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use monostable_types::{RowCodec, Schema, Value};
+use monostable_types::{DataType, RowCodec, Schema, Value};
 use serde::de::DeserializeOwned;
 
 use crate::deserialize::RowDeserializer;
 use crate::error::{Error, Result};
 use crate::value::FromValue;
 
-/// How the entries of an arrangement read as rows.
+/// How the entries of an arrangement read as rows. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct RowShape(Arc<Shape>);
+
 #[derive(Debug)]
-pub(crate) struct RowShape {
+struct Shape {
     schema: Schema,
     /// Where each column stands in the entry.
     position: Vec<usize>,
-    /// Decodes a whole entry, in the order in which it is stored.
+    /// Decodes an entry, in the order in which it is stored.
     stored: RowCodec,
-    /// Decodes each stored column alone.
-    single: Vec<RowCodec>,
 }
 
 impl RowShape {
@@ -37,29 +41,98 @@ impl RowShape {
         for (at, &column) in stored.iter().enumerate() {
             position[column] = at;
         }
-        let single = types.iter().map(|type_| RowCodec::new(&[*type_])).collect();
-        RowShape { schema, position, stored: RowCodec::new(&types), single }
+        RowShape(Arc::new(Shape { schema, position, stored: RowCodec::new(&types) }))
     }
 
     /// The columns as the user sees them.
     pub(crate) fn schema(&self) -> &Schema {
-        &self.schema
+        &self.0.schema
     }
 
     /// The codec of the entries.
     pub(crate) fn stored(&self) -> &RowCodec {
-        &self.stored
+        &self.0.stored
+    }
+}
+
+/// One row of a view where it lies, lent by a [`PinnedView`](crate::PinnedView) or by a [`Row`].
+#[derive(Debug, Clone, Copy)]
+pub struct RowRef<'a> {
+    shape: &'a RowShape,
+    entry: &'a [u8],
+}
+
+impl<'a> RowRef<'a> {
+    /// The row that `entry` holds.
+    pub(crate) fn new(shape: &'a RowShape, entry: &'a [u8]) -> RowRef<'a> {
+        RowRef { shape, entry }
     }
 
-    fn decode(&self, entry: &[u8], column: usize) -> Result<Value> {
-        let at = self.position[column];
-        let start = self.stored.prefix_len(entry, at)?;
-        let rest = entry.get(start..).unwrap_or_default();
-        let single = &self.single[at];
-        let len = single.prefix_len(rest, 1)?;
-        let values = single.decode_values(rest.get(..len).unwrap_or_default())?;
-        Ok(values.into_iter().next().unwrap_or(Value::Null))
+    /// The names and types of the columns.
+    pub fn schema(&self) -> &'a Schema {
+        self.shape.schema()
     }
+
+    /// Reads a column, by position or by name, into a Rust type. A column that may be NULL is read into an `Option`.
+    pub fn get<T: FromValue>(&self, column: impl ColumnIndex) -> Result<T> {
+        let index = find(self.schema(), &column)?;
+        convert(self.value(index)?, self.schema(), index, &column)
+    }
+
+    /// A column of type text, as it stands in the row: lent unless it has characters that had to be escaped (U+0000 and
+    /// U+0001). `None` is NULL; a column of another type is an error.
+    pub fn text(&self, column: impl ColumnIndex) -> Result<Option<Cow<'a, str>>> {
+        let at = self.position(&column, DataType::Text, "str")?;
+        Ok(self.shape.stored().decode_text(self.entry, at)?)
+    }
+
+    /// A column of type bytea, as it stands in the row: lent unless it has bytes that had to be escaped (0 and 1). `None` is
+    /// NULL; a column of another type is an error.
+    pub fn bytes(&self, column: impl ColumnIndex) -> Result<Option<Cow<'a, [u8]>>> {
+        let at = self.position(&column, DataType::Bytea, "[u8]")?;
+        Ok(self.shape.stored().decode_bytes(self.entry, at)?)
+    }
+
+    /// The value of the column at `index`.
+    pub fn value(&self, index: usize) -> Result<Value> {
+        let index = find(self.schema(), &index)?;
+        Ok(self.shape.stored().decode_value(self.entry, self.shape.0.position[index])?)
+    }
+
+    /// All values, in order.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        (0..self.schema().len()).map(|index| self.value(index)).collect()
+    }
+
+    /// A row of its own, which outlives what this one is lent by.
+    pub fn to_row(&self) -> Row {
+        Row::encoded(&Arc::new(self.shape.clone()), self.entry)
+    }
+
+    /// Where a column of this type stands in the entry.
+    fn position(&self, column: &impl ColumnIndex, wanted: DataType, expected: &'static str) -> Result<usize> {
+        let index = find(self.schema(), column)?;
+        if self.schema().columns()[index].data_type == wanted {
+            return Ok(self.shape.0.position[index]);
+        }
+        let (sql_type, value) = (self.schema().columns()[index].data_type.sql_name(), self.value(index)?.to_string());
+        Err(Error::ColumnType { column: column.describe(), value, sql_type, expected })
+    }
+}
+
+/// The position of a column, which must exist.
+fn find(schema: &Schema, column: &impl ColumnIndex) -> Result<usize> {
+    column.find(schema).ok_or_else(|| Error::NoSuchColumn { column: column.describe() })
+}
+
+/// Converts the value of the column at `index`, which the caller called `column`.
+fn convert<T: FromValue>(value: Value, schema: &Schema, index: usize, column: &impl ColumnIndex) -> Result<T> {
+    T::from_value(value).map_err(|value| Error::ColumnType {
+        column: column.describe(),
+        value: value.to_string(),
+        sql_type: schema.columns()[index].data_type.sql_name(),
+        expected: T::EXPECTED,
+    })
 }
 
 /// One row of a view or of a query result.
@@ -68,8 +141,17 @@ pub struct Row(Form);
 
 #[derive(Debug, Clone)]
 enum Form {
-    Encoded { shape: Arc<RowShape>, entry: Arc<[u8]> },
-    Columnar { result: Arc<Results>, batch: usize, index: usize },
+    /// The row lies at `at` among the rows that were fetched with it.
+    Encoded {
+        shape: Arc<RowShape>,
+        entries: Arc<[u8]>,
+        at: Range<usize>,
+    },
+    Columnar {
+        result: Arc<Results>,
+        batch: usize,
+        index: usize,
+    },
 }
 
 /// The result that the rows of a query share.
@@ -109,7 +191,12 @@ impl ColumnIndex for &str {
 
 impl Row {
     pub(crate) fn encoded(shape: &Arc<RowShape>, entry: &[u8]) -> Row {
-        Row(Form::Encoded { shape: Arc::clone(shape), entry: Arc::from(entry) })
+        Row(Form::Encoded { shape: Arc::clone(shape), entries: Arc::from(entry), at: 0..entry.len() })
+    }
+
+    /// The row that lies at `at` among others.
+    pub(crate) fn within(shape: &Arc<RowShape>, entries: &Arc<[u8]>, at: Range<usize>) -> Row {
+        Row(Form::Encoded { shape: Arc::clone(shape), entries: Arc::clone(entries), at })
     }
 
     /// The names and types of the columns.
@@ -132,26 +219,18 @@ impl Row {
 
     /// Reads a column, by position or by name, into a Rust type. A column that may be NULL is read into an `Option`.
     pub fn get<T: FromValue>(&self, column: impl ColumnIndex) -> Result<T> {
-        let missing = || Error::NoSuchColumn { column: column.describe() };
-        let index = column.find(self.schema()).ok_or_else(missing)?;
-        T::from_value(self.value(index)?).map_err(|value| Error::ColumnType {
-            column: column.describe(),
-            value: value.to_string(),
-            sql_type: self.schema().columns()[index].data_type.sql_name(),
-            expected: T::EXPECTED,
-        })
+        let index = find(self.schema(), &column)?;
+        convert(self.value(index)?, self.schema(), index, &column)
     }
 
     /// The value of the column at `index`.
     pub fn value(&self, index: usize) -> Result<Value> {
-        let Some(column) = self.schema().columns().get(index) else {
-            return Err(Error::NoSuchColumn { column: index.describe() });
-        };
         match &self.0 {
-            Form::Encoded { shape, entry } => shape.decode(entry, index),
+            Form::Encoded { shape, entries, at } => RowRef::new(shape, &entries[at.clone()]).value(index),
             Form::Columnar { result, batch, index: row } => {
+                let index = find(&result.schema, &index)?;
                 let array = result.batches[*batch].column(index);
-                Ok(Value::from_array(array.as_ref(), *row, column.data_type)?)
+                Ok(Value::from_array(array.as_ref(), *row, result.schema.columns()[index].data_type)?)
             }
         }
     }

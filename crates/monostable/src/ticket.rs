@@ -1,11 +1,13 @@
 //! One transaction on its way through the commit queue, and the slip on which its writer waits.
 //!
 //! A ticket is `Waiting` until a leader takes it into a group, `Taken` until the group is durable and visible, and then
-//! `Done` with the epoch or the error. Each transition happens once, and only the last wakes the writer.
+//! `Done` with the epoch or the error. Each transition happens once. The writer is woken by the last, and before that only
+//! if it is called to lead.
 //!
 //! Called by the commit pipeline only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use monostable_query::{Catalog, ConflictKey};
 use monostable_types::Epoch;
@@ -31,9 +33,23 @@ pub(crate) struct Request {
 
 #[derive(Debug)]
 enum Progress {
-    Waiting,
+    /// In the queue, and whether its writer has been called to lead since it last looked.
+    Waiting {
+        called: bool,
+    },
     Taken,
     Done(Result<Epoch>),
+}
+
+/// Why a writer is awake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// There may be no leader: it should try to become one.
+    ToLead,
+    /// Somebody else has its ticket, or had it.
+    Taken,
+    /// Nothing has happened for too long.
+    TimedOut,
 }
 
 /// A request in the queue.
@@ -41,18 +57,18 @@ enum Progress {
 pub(crate) struct Ticket {
     pub(crate) request: Request,
     progress: Mutex<Progress>,
-    done: Condvar,
+    wake: Condvar,
 }
 
 impl Ticket {
     pub(crate) fn new(request: Request) -> Ticket {
-        Ticket { request, progress: Mutex::new(Progress::Waiting), done: Condvar::new() }
+        Ticket { request, progress: Mutex::new(Progress::Waiting { called: false }), wake: Condvar::new() }
     }
 
     /// A leader takes this ticket, unless its writer has given up.
     pub(crate) fn take(&self) -> bool {
         let mut progress = self.progress.lock();
-        let waiting = matches!(*progress, Progress::Waiting);
+        let waiting = matches!(*progress, Progress::Waiting { .. });
         if waiting {
             *progress = Progress::Taken;
         }
@@ -62,14 +78,40 @@ impl Ticket {
     /// The writer gives up, unless a leader has the ticket already: then its outcome has to be waited for.
     pub(crate) fn give_up(&self, error: Error) {
         let mut progress = self.progress.lock();
-        if matches!(*progress, Progress::Waiting) {
+        if matches!(*progress, Progress::Waiting { .. }) {
             *progress = Progress::Done(Err(error));
+        }
+    }
+
+    /// Calls the writer to lead, if nobody has the ticket yet; whether that is so.
+    pub(crate) fn call(&self) -> bool {
+        let mut progress = self.progress.lock();
+        let Progress::Waiting { called } = &mut *progress else { return false };
+        if !std::mem::replace(called, true) {
+            self.wake.notify_one();
+        }
+        true
+    }
+
+    /// Waits until the writer is called, the ticket is taken, or so much time has passed.
+    pub(crate) fn wait_for_turn(&self, wait_max: Duration) -> Woken {
+        let mut progress = self.progress.lock();
+        let mut timed_out = false;
+        loop {
+            let Progress::Waiting { called } = &mut *progress else { return Woken::Taken };
+            if std::mem::take(called) {
+                return Woken::ToLead;
+            }
+            if timed_out {
+                return Woken::TimedOut;
+            }
+            timed_out = self.wake.wait_for(&mut progress, wait_max).timed_out();
         }
     }
 
     /// Whether a leader has this ticket, or had it.
     pub(crate) fn is_taken(&self) -> bool {
-        !matches!(*self.progress.lock(), Progress::Waiting)
+        !matches!(*self.progress.lock(), Progress::Waiting { .. })
     }
 
     /// Whether the wait is over.
@@ -82,7 +124,7 @@ impl Ticket {
         let mut progress = self.progress.lock();
         assert!(!matches!(*progress, Progress::Done(_)), "a transaction has one outcome");
         *progress = Progress::Done(outcome);
-        self.done.notify_all();
+        self.wake.notify_one();
     }
 
     /// Waits for the outcome.
@@ -92,7 +134,7 @@ impl Ticket {
             if let Progress::Done(outcome) = &*progress {
                 return outcome.clone();
             }
-            self.done.wait(&mut progress);
+            self.wake.wait(&mut progress);
         }
     }
 }

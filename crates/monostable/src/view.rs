@@ -5,10 +5,15 @@
 //! runs. What a read costs therefore depends on the view's runs and on nothing else: not on writers, merges, checkpoints,
 //! or on what happened before.
 //!
+//! Rows are given as copies ([`Row`]), or lent where they lie ([`View::pin`], [`PinnedView`]).
+//!
 //! A handle stays valid while commits go on, and each read sees the newest published epoch; a handle taken from a
 //! [`Snapshot`](crate::Snapshot) reads that snapshot for ever. After DROP a live handle gives
 //! [`Error::Dropped`](crate::Error::Dropped), also when a view of the same name is made again. After
 //! [`Database::close`](crate::Database::close) a handle still reads the last published state.
+
+mod pinned;
+mod rows;
 
 use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
@@ -16,25 +21,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use monostable_query::catalog::{Relation, ViewDef};
 use monostable_types::{Column, Epoch, Schema, Value, prefix_successor};
-use monostable_view::{ArrangementId, Layout, Spine, Version};
+use monostable_view::{ArrangementId, Entries, Layout, Spine, Version};
 
 use crate::commit::State;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::row::{Row, RowShape};
+use crate::row::{Row, RowRef, RowShape};
 use crate::snapshot::Snapshot;
 use crate::subscription::{Subscriber, Subscription};
 use crate::value::{coerce, type_name};
-
-/// Entries that an iterator fetches at first, and at most; in between it doubles.
-const FETCH: std::ops::Range<usize> = 16..1024;
+pub use pinned::{PinnedRows, PinnedView};
+pub use rows::ViewRows;
 
 /// A prepared handle on a view. Cheap to clone, and to share between threads.
-#[derive(Clone)]
+///
+/// Threads that read much do better with a clone each: the rows that a handle gives count their references to it in one place, and
+/// processors pass that place around.
 pub struct View {
     source: Source,
     prepared: Arc<Prepared>,
+    /// The shape for rows that this handle gives. Not shared with its clones.
+    shape: Arc<RowShape>,
+}
+
+impl Clone for View {
+    fn clone(&self) -> View {
+        let shape = Arc::new(RowShape::clone(&self.shape));
+        View { source: self.source.clone(), prepared: Arc::clone(&self.prepared), shape }
+    }
 }
 
 #[derive(Clone)]
@@ -46,7 +61,7 @@ enum Source {
 struct Prepared {
     view: Arc<ViewDef>,
     arrangement: ArrangementId,
-    shape: Arc<RowShape>,
+    shape: RowShape,
     layout: Layout,
     /// The catalog version at which the view was last seen to exist.
     exists_at: AtomicU64,
@@ -69,15 +84,36 @@ impl Deref for Reading<'_> {
     }
 }
 
+/// The entries between two bounds. Nothing lies after the last of all keys.
+#[derive(Debug, Clone)]
+struct Between {
+    lower: Bound<Vec<u8>>,
+    upper: Bound<Vec<u8>>,
+    empty: bool,
+}
+
+impl Between {
+    const ALL: Between = Between { lower: Bound::Unbounded, upper: Bound::Unbounded, empty: false };
+
+    fn entries<'a>(&self, spine: &'a Spine) -> Result<Entries<'a>> {
+        Ok(spine.range(as_bytes(&self.lower), as_bytes(&self.upper))?)
+    }
+}
+
 impl View {
     pub(crate) fn live(db: Database, name: &str) -> Result<View> {
-        let prepared = Arc::new(Prepared::new(&db.published(), name)?);
-        Ok(View { source: Source::Live(db), prepared })
+        let prepared = Prepared::new(&db.published(), name)?;
+        Ok(View::new(Source::Live(db), prepared))
     }
 
     pub(crate) fn at(state: &Arc<State>, name: &str) -> Result<View> {
-        let prepared = Arc::new(Prepared::new(state, name)?);
-        Ok(View { source: Source::Snapshot(Arc::clone(state)), prepared })
+        let prepared = Prepared::new(state, name)?;
+        Ok(View::new(Source::Snapshot(Arc::clone(state)), prepared))
+    }
+
+    fn new(source: Source, prepared: Prepared) -> View {
+        let shape = Arc::new(prepared.shape.clone());
+        View { source, prepared: Arc::new(prepared), shape }
     }
 
     /// The name of the view.
@@ -102,46 +138,34 @@ impl View {
         Ok(self.reading()?.epoch())
     }
 
+    /// The view as it is now, for reads that look at rows where they lie instead of copying them.
+    pub fn pin(&self) -> Result<PinnedView<'_>> {
+        Ok(PinnedView::new(self.reading()?, &self.prepared))
+    }
+
     /// The row with this key. In a view that has the whole row as its key this answers whether the row is there.
     pub fn get(&self, key: impl Key) -> Result<Option<Row>> {
-        let expected = self.prepared.view.key.len();
-        let key = self.encode(&key.values(), |given| given == expected)?;
+        let key = self.prepared.encode_key(&key)?;
         let reading = self.reading()?;
         let found = self.prepared.spine(&reading.version)?.get(&key)?;
-        found.map(|(entry, _)| self.prepared.row(entry)).transpose()
+        found.map(|(entry, _)| Ok(Row::encoded(&self.shape, self.prepared.layout.visible(entry)?))).transpose()
     }
 
     /// The rows whose key begins with these values, in key order.
     pub fn prefix(&self, key: impl Key) -> Result<ViewRows> {
-        let lower = self.encode_prefix(&key)?;
-        let upper = after(&lower);
-        self.rows(Bound::Included(lower), upper)
+        self.rows(self.prepared.prefix(&key)?)
     }
 
     /// The rows whose key lies between two bounds, in key order. A bound may give only the first columns of the key, and
     /// then means every key that begins with them.
     pub fn range<K: Key>(&self, bounds: impl RangeBounds<K>) -> Result<ViewRows> {
-        let lower = match bounds.start_bound() {
-            Bound::Unbounded => Bound::Unbounded,
-            Bound::Included(key) => Bound::Included(self.encode_prefix(key)?),
-            Bound::Excluded(key) => match after(&self.encode_prefix(key)?) {
-                Bound::Excluded(next) => Bound::Included(next),
-                // Nothing lies after the last of all keys.
-                _ => return Ok(self.rows(Bound::Unbounded, Bound::Unbounded)?.none()),
-            },
-        };
-        let upper = match bounds.end_bound() {
-            Bound::Unbounded => Bound::Unbounded,
-            Bound::Included(key) => after(&self.encode_prefix(key)?),
-            Bound::Excluded(key) => Bound::Excluded(self.encode_prefix(key)?),
-        };
-        self.rows(lower, upper)
+        self.rows(self.prepared.range(&bounds)?)
     }
 
     /// All rows, in key order, as of the epoch at which the scan begins. A row that the view holds several times comes
     /// several times.
     pub fn scan(&self) -> Result<ViewRows> {
-        self.rows(Bound::Unbounded, Bound::Unbounded)
+        self.rows(Between::ALL)
     }
 
     /// Every change of the view from now on. What has been published is in the subscription's
@@ -161,9 +185,9 @@ impl View {
         Ok(Subscription::new(start, subscriber))
     }
 
-    fn rows(&self, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Result<ViewRows> {
+    fn rows(&self, between: Between) -> Result<ViewRows> {
         let state = self.reading()?.clone();
-        Ok(ViewRows::new(state, Arc::clone(&self.prepared), lower, upper))
+        Ok(ViewRows::new(state, Arc::clone(&self.prepared), Arc::clone(&self.shape), between))
     }
 
     /// The state to read, once it is certain that the view still exists there.
@@ -176,28 +200,6 @@ impl View {
                 Ok(Reading::Live(state))
             }
         }
-    }
-
-    fn encode_prefix(&self, key: &impl Key) -> Result<Vec<u8>> {
-        let columns = self.prepared.view.key.len();
-        self.encode(&key.values(), |given| given <= columns)
-    }
-
-    fn encode(&self, values: &[Value], fits: impl Fn(usize) -> bool) -> Result<Vec<u8>> {
-        let Prepared { view, shape, .. } = &*self.prepared;
-        if !fits(values.len()) {
-            let (expected, given) = (view.key.len(), values.len());
-            return Err(Error::KeyArity { view: view.name.clone(), expected, given });
-        }
-        let mut encoded = Vec::with_capacity(64);
-        if shape.stored().encode_prefix(values, &mut encoded).is_ok() {
-            return Ok(encoded);
-        }
-        let columns = view.key.iter().map(|&column| &view.schema.columns()[column]);
-        let coerced: Vec<Value> =
-            values.iter().zip(columns).map(|(value, column)| coerce_to(value, column)).collect::<Result<_>>()?;
-        shape.stored().encode_prefix(&coerced, &mut encoded)?;
-        Ok(encoded)
     }
 }
 
@@ -220,9 +222,61 @@ impl Prepared {
         let Some(Relation::View(view)) = state.catalog.relation(name) else { return Err(undefined()) };
         let node = state.version.graph().node(view.node).ok_or_else(undefined)?;
         let (arrangement, layout) = node.arrangement().zip(node.layout()).ok_or_else(undefined)?;
-        let shape = Arc::new(RowShape::new(view.schema.clone(), layout.order()));
+        let shape = RowShape::new(view.schema.clone(), layout.order());
         let layout = layout.clone();
         Ok(Prepared { view, arrangement, shape, layout, exists_at: AtomicU64::new(state.catalog.version()) })
+    }
+
+    fn encode_key(&self, key: &impl Key) -> Result<Vec<u8>> {
+        let expected = self.view.key.len();
+        key.with_values(|values| self.encode(values, |given| given == expected))
+    }
+
+    fn encode_prefix(&self, key: &impl Key) -> Result<Vec<u8>> {
+        let columns = self.view.key.len();
+        key.with_values(|values| self.encode(values, |given| given <= columns))
+    }
+
+    fn encode(&self, values: &[Value], fits: impl Fn(usize) -> bool) -> Result<Vec<u8>> {
+        let Prepared { view, shape, .. } = self;
+        if !fits(values.len()) {
+            let (expected, given) = (view.key.len(), values.len());
+            return Err(Error::KeyArity { view: view.name.clone(), expected, given });
+        }
+        let mut encoded = Vec::with_capacity(64);
+        if shape.stored().encode_prefix(values, &mut encoded).is_ok() {
+            return Ok(encoded);
+        }
+        let columns = view.key.iter().map(|&column| &view.schema.columns()[column]);
+        let coerced: Vec<Value> =
+            values.iter().zip(columns).map(|(value, column)| coerce_to(value, column)).collect::<Result<_>>()?;
+        shape.stored().encode_prefix(&coerced, &mut encoded)?;
+        Ok(encoded)
+    }
+
+    /// The rows whose key begins with these values.
+    fn prefix(&self, key: &impl Key) -> Result<Between> {
+        let lower = self.encode_prefix(key)?;
+        let upper = after(&lower);
+        Ok(Between { lower: Bound::Included(lower), upper, empty: false })
+    }
+
+    /// The rows whose key lies between two bounds.
+    fn range<K: Key>(&self, bounds: &impl RangeBounds<K>) -> Result<Between> {
+        let lower = match bounds.start_bound() {
+            Bound::Unbounded => Bound::Unbounded,
+            Bound::Included(key) => Bound::Included(self.encode_prefix(key)?),
+            Bound::Excluded(key) => match after(&self.encode_prefix(key)?) {
+                Bound::Excluded(next) => Bound::Included(next),
+                _ => return Ok(Between { empty: true, ..Between::ALL }),
+            },
+        };
+        let upper = match bounds.end_bound() {
+            Bound::Unbounded => Bound::Unbounded,
+            Bound::Included(key) => after(&self.encode_prefix(key)?),
+            Bound::Excluded(key) => Bound::Excluded(self.encode_prefix(key)?),
+        };
+        Ok(Between { lower, upper, empty: false })
     }
 
     fn check_exists(&self, state: &State) -> Result<()> {
@@ -241,8 +295,8 @@ impl Prepared {
     }
 
     /// The row that an entry of the view holds.
-    fn row(&self, entry: &[u8]) -> Result<Row> {
-        Ok(Row::encoded(&self.shape, self.layout.visible(entry)?))
+    fn row<'a>(&'a self, entry: &'a [u8]) -> Result<RowRef<'a>> {
+        Ok(RowRef::new(&self.shape, self.layout.visible(entry)?))
     }
 
     fn spine<'a>(&self, version: &'a Version) -> Result<&'a Spine> {
@@ -254,93 +308,6 @@ impl Prepared {
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("name", &self.name()).finish_non_exhaustive()
-    }
-}
-
-/// An iterator over rows of a view, all of one epoch.
-///
-/// It holds that epoch's state and fetches entries in chunks that grow, so that it needs no lock and borrows nothing.
-pub struct ViewRows {
-    state: Arc<State>,
-    prepared: Arc<Prepared>,
-    lower: Bound<Vec<u8>>,
-    upper: Bound<Vec<u8>>,
-    fetched: std::vec::IntoIter<(Row, i64)>,
-    /// The row that comes next, and how often it still has to come.
-    repeat: Option<(Row, i64)>,
-    fetch: usize,
-    finished: bool,
-}
-
-impl ViewRows {
-    fn new(state: Arc<State>, prepared: Arc<Prepared>, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> ViewRows {
-        let fetched = Vec::new().into_iter();
-        ViewRows { state, prepared, lower, upper, fetched, repeat: None, fetch: FETCH.start, finished: false }
-    }
-
-    fn none(mut self) -> ViewRows {
-        self.finished = true;
-        self
-    }
-
-    /// The epoch whose rows these are.
-    pub fn epoch(&self) -> Epoch {
-        self.state.epoch()
-    }
-
-    fn fetch(&mut self) -> Result<()> {
-        let spine = self.prepared.spine(&self.state.version)?;
-        let mut entries = spine.range(as_bytes(&self.lower), as_bytes(&self.upper))?;
-        let mut fetched = Vec::with_capacity(self.fetch);
-        let mut last = Vec::new();
-        while fetched.len() < self.fetch
-            && let Some(next) = entries.next()
-        {
-            let (entry, weight) = next?;
-            fetched.push((self.prepared.row(entry)?, weight.0));
-            if fetched.len() == self.fetch {
-                last.extend_from_slice(entry);
-            }
-        }
-        self.finished = fetched.len() < self.fetch;
-        self.lower = Bound::Excluded(last);
-        self.fetch = (self.fetch * 2).min(FETCH.end);
-        self.fetched = fetched.into_iter();
-        Ok(())
-    }
-
-    fn advance(&mut self) -> Result<Option<Row>> {
-        loop {
-            if let Some((row, left)) = self.repeat.take() {
-                if left > 1 {
-                    self.repeat = Some((row.clone(), left - 1));
-                }
-                return Ok(Some(row));
-            }
-            if let Some(next) = self.fetched.next() {
-                self.repeat = Some(next);
-            } else if self.finished {
-                return Ok(None);
-            } else {
-                self.fetch()?;
-            }
-        }
-    }
-}
-
-impl Iterator for ViewRows {
-    type Item = Result<Row>;
-
-    fn next(&mut self) -> Option<Result<Row>> {
-        let next = self.advance();
-        self.finished |= next.is_err();
-        next.transpose()
-    }
-}
-
-impl std::fmt::Debug for ViewRows {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ViewRows").field("view", &self.prepared.view.name).field("epoch", &self.epoch()).finish()
     }
 }
 

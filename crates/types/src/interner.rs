@@ -45,6 +45,15 @@ impl Interner {
         &self.strings
     }
 
+    /// The hash with which the string of this number came.
+    ///
+    /// # Panics
+    /// If there is no such string.
+    #[must_use]
+    pub fn hash(&self, number: usize) -> u64 {
+        self.hashes[number]
+    }
+
     /// The number of a string whose hash is `hash`, and whether it is new.
     ///
     /// # Panics

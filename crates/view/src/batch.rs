@@ -238,6 +238,15 @@ impl Batch {
         }
     }
 
+    /// Whether an entry may begin with `key`, as far as its prefix says: most that do not are not read for it.
+    pub(crate) fn may_begin(&self, index: usize, key: &[u8]) -> bool {
+        let known = key.len().saturating_sub(self.shared).min(8);
+        match self.prefixes.get(index) {
+            Some(prefix) if known > 0 => (prefix ^ prefix_after(key, self.shared)) >> (64 - 8 * known) == 0,
+            _ => true,
+        }
+    }
+
     /// The end of the entries that start with `prefix`, given that they begin at `start`.
     pub(crate) fn prefix_end(&self, start: usize, prefix: &[u8]) -> usize {
         start + gallop(self.len - start, |step| begins_with(self.entry(start + step), prefix))

@@ -225,9 +225,12 @@ impl Layout {
         rows: impl Iterator<Item = &'a [u8]>,
         out: &mut Rows,
     ) -> Result<(), Failure> {
-        let mut scratch = Vec::new();
+        let mut scratch = Vec::with_capacity(self.order.len() + 1);
         for row in rows {
-            out.push_with(|bytes| picker.pick(codec, row, &mut scratch, bytes))?;
+            out.push_with(|bytes| {
+                bytes.reserve(row.len());
+                picker.pick(codec, row, &mut scratch, bytes)
+            })?;
         }
         Ok(())
     }

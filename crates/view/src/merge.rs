@@ -155,6 +155,16 @@ impl MemoryMerge {
         MemoryMerge { inputs, extent: spine.extent().clone(), rest, sum: Partial::Done(youngest) }
     }
 
+    /// How many entries its inputs have.
+    pub fn entries(&self) -> u64 {
+        self.inputs.iter().map(Run::len).sum()
+    }
+
+    /// How many of the spine's runs in memory are younger than all inputs.
+    pub fn younger_runs(&self, spine: &Spine) -> usize {
+        spine.memory_runs_before(|run| self.inputs.iter().any(|input| input.is(run)))
+    }
+
     /// Merges about `bytes_budget` bytes.
     pub fn advance(&mut self, bytes_budget: usize) -> Result<Progress> {
         let entries = (bytes_budget / ENTRY_COST_BYTES).max(1);
@@ -179,9 +189,10 @@ impl MemoryMerge {
     /// Finishes what is left.
     pub fn finish(mut self) -> Result<Replacement> {
         while self.advance(usize::MAX)? == Progress::Working {}
+        let probed = self.inputs.iter().any(|run| matches!(run, Run::Memory(run) if run.is_probed()));
         let output = match self.sum {
             Partial::Done(batch) if !batch.is_empty() => {
-                Some(Run::Memory(Arc::new(MemoryRun::merged(batch, &self.extent)?)))
+                Some(Run::Memory(Arc::new(MemoryRun::merged(batch, &self.extent, probed)?)))
             }
             _ => None,
         };

@@ -242,6 +242,9 @@ impl<'a> Flow<'a> {
         let encoding = self.encoding(from, layout.columns());
         if encoding.last_chunk != chunk {
             encoding.last_chunk = chunk;
+            if encoding.rows.is_empty() {
+                encoding.rows = Rows::with_capacity(delta.len(), delta.encoded_rows().map_or(0, Rows::byte_len));
+            }
             layout.arrange(delta, &mut encoding.rows)?;
             encoding.weights.extend_from_slice(delta.weights());
         }
@@ -373,23 +376,27 @@ impl<'a> Flow<'a> {
     }
 
     fn finish_aggregate(&mut self, node: &'a Node, aggregate: &Aggregate) -> Result<(), StepError> {
-        let output = self.aggregated(node, aggregate).map_err(|failure| StepError::at(node, failure))?;
         let graph = self.graph;
-        for &to in graph.consumers(node.id) {
-            let consumer = graph.node(to).map(|consumer| &consumer.operator);
-            let reads = matches!(consumer, Some(Operator::Join(_) | Operator::TopK(_)));
-            if reads && self.in_scope(to) {
-                self.wait(to);
+        let mut rows_wanted = self.changes.contains_key(&node.id);
+        let mut readers: SmallVec<[NodeId; 4]> = SmallVec::new();
+        for &to in graph.consumers(node.id).iter().filter(|&&to| self.in_scope(to)) {
+            match graph.node(to).map(|consumer| &consumer.operator) {
+                Some(Operator::Join(_) | Operator::TopK(_)) => readers.push(to),
+                _ => rows_wanted = true,
             }
+        }
+        let output = self.aggregated(node, aggregate, rows_wanted).map_err(|failure| StepError::at(node, failure))?;
+        for to in readers {
+            self.wait(to);
         }
         self.emit(node.id, output)
     }
 
-    /// Gives an aggregate its new state, and answers the change of its output.
-    fn aggregated(&mut self, node: &'a Node, aggregate: &Aggregate) -> Result<Delta, Failure> {
+    /// Gives an aggregate its new state, and answers the change of its output; no rows if nobody wants them.
+    fn aggregated(&mut self, node: &'a Node, aggregate: &Aggregate, rows_wanted: bool) -> Result<Delta, Failure> {
         let contributions = self.wait(node.id).contributions.take().unwrap_or_default();
         let old = spine_of(self.old, node)?;
-        let mut inputs = Vec::with_capacity(node.inputs.len());
+        let mut inputs: SmallVec<[Option<Extreme<'_>>; 4]> = SmallVec::new();
         for input in extremes(self.graph, node, aggregate) {
             inputs.push(match input {
                 None => None,
@@ -399,7 +406,8 @@ impl<'a> Flow<'a> {
                 }),
             });
         }
-        let change = aggregate.apply(&node.row, &contributions, old, &inputs)?;
+        let change = aggregate.apply(&node.row, &contributions, old, &inputs, rows_wanted)?;
+        drop(inputs);
         if let Some(id) = node.arrangement.filter(|_| !change.state.is_empty()) {
             let batch = Arc::new(change.state);
             self.new.set_spine(id, old.push(Arc::clone(&batch))?);
@@ -410,7 +418,7 @@ impl<'a> Flow<'a> {
 }
 
 /// The arrangements from which an aggregate reads extremes, by port.
-pub(crate) fn extremes<'g>(graph: &'g Graph, node: &Node, aggregate: &Aggregate) -> Vec<Option<&'g Node>> {
+pub(crate) fn extremes<'g>(graph: &'g Graph, node: &Node, aggregate: &Aggregate) -> SmallVec<[Option<&'g Node>; 4]> {
     let extreme = |(input, port): (&NodeId, &Port)| match port {
         Port::Extreme => graph.node(*input).map(|node| &**node),
         Port::Main | Port::Distinct => None,
@@ -426,8 +434,10 @@ pub(crate) fn spine_of<'v>(version: &'v Version, node: &Node) -> Result<&'v Spin
 
 /// Whether every entry that loses weight has as much of it to lose.
 fn check_positive(batch: &Batch, old: &Spine) -> Result<(), Failure> {
-    for (entry, change) in batch.iter() {
-        if change < Weight::ZERO && old.contains_weight(entry)?.add(change)? < Weight::ZERO {
+    let taken = || batch.iter().filter(|(_, change)| *change < Weight::ZERO);
+    let mut contents = old.seeker(taken().count());
+    for (entry, change) in taken() {
+        if contents.weight(entry)?.add(change)? < Weight::ZERO {
             return Err(Failure::inconsistent("a row was taken away that is not there"));
         }
     }

@@ -9,6 +9,7 @@ mod ours;
 
 use crate::contender::{Boxed, add, add_rates, alternate, changes};
 use crate::dataset::Change;
+use crate::ours::Mode;
 use crate::report::Report;
 use crate::workload::{Failure, Scale, Workload};
 use data::{Data, Row, Shape, Spread, Target};
@@ -112,7 +113,9 @@ fn measure(report: &mut Report, scale: &Scale, case: &Case) -> Result<(), Failur
     eprintln!("W8 {}", case.name);
     let mut data = Data::new(case.rows, case.spread);
     let mut contenders: Vec<Boxed<Vec<Row>>> = Vec::new();
-    add(&mut contenders, scale, ours::NAME, || ours::Ours::new(&data, case.shape, case.target))?;
+    for mode in [Mode::Handle, Mode::Statements] {
+        add(&mut contenders, scale, mode.name(), || ours::Ours::new(mode, &data, case.shape, case.target))?;
+    }
     add(&mut contenders, scale, crate::circuit::NAME, || circuit::Circuit::new(&data, case.shape, case.target))?;
     add(&mut contenders, scale, crate::dataflow::NAME, || dataflow::Dataflow::new(&data, case.shape, case.target))?;
     let rounds = if scale.quick { 2 } else { 3 };
@@ -138,5 +141,5 @@ fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
         "half of all facts; 50 % inserts, 25 % deletes (each fourth takes its maximum), 25 % updates",
     );
     report.setting("W8 threads", "one caller; monostable and dbsp have a background thread for merges");
-    cases(rows).iter().try_for_each(|case| measure(report, scale, case))
+    cases(rows).iter().filter(|case| scale.includes_case(case.name)).try_for_each(|case| measure(report, scale, case))
 }

@@ -1,17 +1,17 @@
-//! Monostable in W8: the views as SQL, the changes as statements with parameters, in memory.
+//! Monostable in W8: the views as SQL, the changes through table handles or as statements with parameters, in memory.
 
 use crate::contender::Contender;
 use crate::dataset::{Change, Order};
-use crate::ours::{csv, integer};
+use crate::ours::{Mode, csv, integer};
 use crate::skew::data::{Data, Row, Shape, Target};
 use crate::workload::Failure;
-use monostable::{Database, Transaction, params};
-
-/// Its name in the table.
-pub const NAME: &str = "monostable SQL statements";
+use monostable::{Database, Table, Transaction, params};
 
 pub struct Ours {
     db: Database,
+    mode: Mode,
+    facts: Table,
+    dims: Table,
     target: Target,
     views: Vec<String>,
 }
@@ -46,7 +46,8 @@ fn queries(shape: Shape) -> Vec<String> {
 }
 
 impl Ours {
-    pub fn new(data: &Data, shape: Shape, target: Target) -> Result<Ours, Failure> {
+    /// Either mode without a log.
+    pub fn new(mode: Mode, data: &Data, shape: Shape, target: Target) -> Result<Ours, Failure> {
         let db = Database::in_memory()?;
         TABLES.iter().try_for_each(|table| db.execute(table).map(drop))?;
         let mut txn = db.begin()?;
@@ -64,11 +65,31 @@ impl Ours {
             db.execute(&format!("CREATE MATERIALIZED VIEW {name} AS {query}"))?;
             views.push(name);
         }
-        Ok(Ours { db, target, views })
+        let (facts, dims) = (db.table("facts")?, db.table("dims")?);
+        Ok(Ours { db, mode, facts, dims, target, views })
     }
 
-    fn change(txn: &mut Transaction, target: Target, change: &Change) -> Result<(), Failure> {
-        match (target, *change) {
+    fn write(&self, txn: &mut Transaction, change: &Change) -> Result<(), Failure> {
+        match (self.target, *change) {
+            (Target::Facts, Change::Insert(Order { id, customer, cents })) => {
+                txn.insert(&self.facts, params![id, customer, cents])?;
+            }
+            (Target::Facts, Change::Delete(fact)) => {
+                txn.delete(&self.facts, (fact.id,))?;
+            }
+            (Target::Facts, Change::Update(_, Order { id, customer, cents })) => {
+                txn.upsert(&self.facts, params![id, customer, cents])?;
+            }
+            (Target::Dims, Change::Update(_, after)) => {
+                txn.upsert(&self.dims, params![after.customer, after.cents])?;
+            }
+            (Target::Dims, _) => return Err("rows of dims are only updated".into()),
+        }
+        Ok(())
+    }
+
+    fn execute(&self, txn: &mut Transaction, change: &Change) -> Result<(), Failure> {
+        match (self.target, *change) {
             (Target::Facts, Change::Insert(Order { id, customer, cents })) => {
                 txn.execute("INSERT INTO facts VALUES ($1, $2, $3)", params![id, customer, cents])?
             }
@@ -91,12 +112,16 @@ impl Contender for Ours {
     type View = Vec<Row>;
 
     fn name(&self) -> &'static str {
-        NAME
+        self.mode.name()
     }
 
     fn apply(&mut self, batch: &[Change]) -> Result<(), Failure> {
         let mut txn = self.db.begin()?;
-        batch.iter().try_for_each(|change| Ours::change(&mut txn, self.target, change))?;
+        if self.mode == Mode::Handle {
+            batch.iter().try_for_each(|change| self.write(&mut txn, change))?;
+        } else {
+            batch.iter().try_for_each(|change| self.execute(&mut txn, change))?;
+        }
         txn.commit()?;
         Ok(())
     }

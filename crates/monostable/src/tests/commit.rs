@@ -188,3 +188,24 @@ fn a_writer_waits_for_the_commit_lock_only_so_long() {
     db.execute("INSERT INTO t VALUES (2)").unwrap();
     assert_eq!(rows(&db, "SELECT k FROM t"), ["2"], "who gave up has not written");
 }
+
+/// A leader went on leading until its own transaction was in a group, and flushed only then. With two groups before that one
+/// it waited for a lane which nobody but itself would have freed.
+#[test]
+fn a_leader_whose_transaction_comes_after_many_groups_does_not_wait_for_itself() {
+    let disk = MemoryStorage::new();
+    let mut options = manual(&disk);
+    options.group_bytes_max = 1;
+    let db = Database::open_with(options).unwrap();
+    db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY)").unwrap();
+    let held = db.pipeline().exclusive().unwrap();
+    std::thread::scope(|scope| {
+        let insert = |k: i32| db.execute_with("INSERT INTO t VALUES ($1)", params![k]).map(drop);
+        let writers: Vec<_> =
+            (0..8).map(|w| scope.spawn(move || (0..40).try_for_each(|n| insert(w * 40 + n)))).collect();
+        drop(held);
+        writers.into_iter().for_each(|writer| writer.join().unwrap().unwrap());
+    });
+    assert_eq!(rows(&db, "SELECT count(*) FROM t"), ["320"]);
+    assert_sound(&db);
+}

@@ -124,6 +124,41 @@ fn a_row_written_as_it_is_conflicts_with_others_that_write_it() {
 }
 
 #[test]
+fn a_unique_key_that_was_only_looked_for_conflicts_with_nobody() {
+    // Every UNIQUE key that a transaction had asked for was among its conflict keys, also that of a row that was refused.
+    let db = in_memory();
+    tables(&db);
+    db.execute("INSERT INTO t VALUES (1, 1, 1)").unwrap();
+    let table = db.table("t").unwrap();
+    let (mut first, mut second) = (db.begin().unwrap(), db.begin().unwrap());
+    assert_eq!(first.insert(&table, params![2, 1, 1]).unwrap_err().sqlstate(), "23505");
+    first.insert(&table, params![3, 3, 3]).unwrap();
+    second.upsert(&table, params![1, 5, 1]).unwrap();
+    second.commit().unwrap();
+    first.commit().unwrap();
+    assert_eq!(rows(&db, "SELECT id, u FROM t ORDER BY id"), ["1|5", "3|3"]);
+}
+
+#[test]
+fn a_unique_key_that_was_given_up_or_taken_conflicts_with_who_takes_it() {
+    let db = in_memory();
+    tables(&db);
+    db.execute("INSERT INTO t VALUES (1, 1, 1)").unwrap();
+    let table = db.table("t").unwrap();
+    for (id, u) in [(2, 7), (3, 1)] {
+        let (mut first, mut second) = (db.begin().unwrap(), db.begin().unwrap());
+        first.upsert(&table, params![1, 7, 1]).unwrap();
+        second.delete(&table, (9,)).unwrap();
+        let taken = second.insert(&table, params![id, u, 1]);
+        assert_eq!(taken.is_ok(), u == 7);
+        second.insert(&table, params![id + 10, u + 10, 1]).unwrap();
+        first.commit().unwrap();
+        assert_eq!(second.commit().is_err(), u == 7);
+        db.execute("DELETE FROM t; INSERT INTO t VALUES (1, 1, 1)").unwrap();
+    }
+}
+
+#[test]
 fn what_was_only_looked_for_is_no_write() {
     let db = in_memory();
     tables(&db);

@@ -182,3 +182,100 @@ fn the_same_answer_as_arrow() {
     assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 300);
     assert_eq!(batches[0].schema().field(0).name(), "id");
 }
+
+/// A view over several runs, with rows that were changed, rows that are gone, and texts that must be escaped.
+fn changed(rows: i32) -> (MemoryStorage, Database) {
+    let disk = MemoryStorage::new();
+    let db = Database::open_with(manual(&disk)).unwrap();
+    db.execute("CREATE TABLE t (g INTEGER, k INTEGER, x TEXT, y BYTEA, PRIMARY KEY (g, k))").unwrap();
+    db.execute("CREATE MATERIALIZED VIEW v AS SELECT g, k, x, y FROM t").unwrap();
+    db.execute("CREATE MATERIALIZED VIEW xs AS SELECT x FROM t").unwrap();
+    for round in 0..4 {
+        let mut txn = db.begin().unwrap();
+        for k in (0..rows).filter(|k| k % 4 >= round) {
+            let long = if k % 97 == 0 { 3000 } else { 1 };
+            let text = ["", "plain", "nul\u{0}", "ä\u{1}"][(k + round) as usize % 4].repeat(long);
+            let bytes = if k % 5 == 0 { Value::Null } else { Value::Bytea(vec![0, k as u8, 1]) };
+            txn.execute(
+                "INSERT INTO t VALUES ($1, $2, $3, $4) ON CONFLICT (g, k) DO UPDATE SET x = excluded.x",
+                params![k % 7, k, text, bytes],
+            )
+            .unwrap();
+        }
+        txn.execute("DELETE FROM t WHERE k = $1", params![round * 10]).unwrap();
+        txn.commit().unwrap();
+        if round == 1 {
+            db.checkpoint().unwrap();
+        }
+    }
+    (disk, db)
+}
+
+#[test]
+fn rows_are_lent_as_they_are_copied() {
+    for rows in [3, 40, 2600] {
+        let (_disk, db) = changed(rows);
+        for view in ["v", "xs"].map(|name| db.view(name).unwrap()) {
+            let copied = |rows: crate::ViewRows| rows.map(|row| row.unwrap().values().unwrap()).collect::<Vec<_>>();
+            let lent = |rows: crate::PinnedRows<'_>| rows.map(|row| row.unwrap().values().unwrap()).collect::<Vec<_>>();
+            let pinned = view.pin().unwrap();
+            assert_eq!(pinned.epoch(), db.epoch());
+            let all = copied(view.scan().unwrap());
+            assert_eq!(lent(pinned.scan().unwrap()), all);
+            assert!(all.iter().map(|row| &row[0]).is_sorted());
+            for row in all.iter().step_by(rows as usize / 3) {
+                let first = &row[..1];
+                assert_eq!(lent(pinned.prefix(first).unwrap()), copied(view.prefix(first).unwrap()));
+                assert_eq!(lent(pinned.range(first..).unwrap()), copied(view.range(first..).unwrap()));
+                assert_eq!(lent(pinned.range(..=first).unwrap()), copied(view.range(..=first).unwrap()));
+            }
+        }
+        let (view, sql) = (db.view("v").unwrap(), "SELECT g, k, x, y FROM t ORDER BY g, k");
+        let queried: Vec<Vec<Value>> = db.query(sql).unwrap().iter().map(|row| row.values().unwrap()).collect();
+        assert_eq!(
+            view.pin().unwrap().scan().unwrap().map(|row| row.unwrap().values().unwrap()).collect::<Vec<_>>(),
+            queried
+        );
+    }
+}
+
+#[test]
+fn a_lent_row_reads_as_its_copy() {
+    let (_disk, db) = changed(300);
+    let view = db.view("v").unwrap();
+    let pinned = view.pin().unwrap();
+    for key in 0..300 {
+        let key = (key % 7, key);
+        let (lent, copied) = (pinned.get(key).unwrap(), view.get(key).unwrap());
+        let (Some(lent), Some(copied)) = (lent, copied) else {
+            assert!(lent.is_none() && view.get(key).unwrap().is_none() && key.1 % 10 == 0);
+            continue;
+        };
+        assert_eq!(lent.values().unwrap(), copied.values().unwrap());
+        assert_eq!(lent.to_row().values().unwrap(), copied.values().unwrap());
+        assert_eq!(lent.text("x").unwrap().unwrap(), copied.get::<String>("x").unwrap());
+        assert_eq!(lent.bytes(3).unwrap().map(|bytes| bytes.into_owned()), copied.get::<Option<Vec<u8>>>(3).unwrap());
+        assert_eq!(lent.get::<i32>("k").unwrap(), key.1);
+        assert_eq!(state_of(lent.text("k")), "42804");
+        assert_eq!(state_of(lent.text("nope")), "42703");
+        assert_eq!(state_of(lent.bytes(9)), "42703");
+    }
+    assert!(pinned.get((0, 301)).unwrap().is_none());
+    assert!(matches!(pinned.get((0,)), Err(Error::KeyArity { expected: 2, given: 1, .. })));
+    assert_eq!(pinned.range((5, 1)..(4, 1)).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pin_stays_at_its_epoch() {
+    let db = by_day();
+    let daily = db.view("daily").unwrap();
+    let pinned = daily.pin().unwrap();
+    let kept = pinned.get(("a", 5)).unwrap().unwrap().to_row();
+    db.execute("DELETE FROM sale").unwrap();
+    assert_eq!((pinned.scan().unwrap().count(), daily.scan().unwrap().count()), (300, 0));
+    assert!(pinned.get(("a", 5)).unwrap().is_some() && daily.pin().unwrap().get(("a", 5)).unwrap().is_none());
+    drop(pinned);
+    db.execute("DROP MATERIALIZED VIEW daily").unwrap();
+    assert_eq!(kept.get::<i32>("day").unwrap(), 5);
+    assert!(matches!(daily.pin(), Err(Error::Dropped { .. })));
+}

@@ -160,12 +160,36 @@ pub struct PointWrites {
     slots: Vec<Slot>,
     /// The primary keys that were touched; their numbers are those of their slots.
     primary: Interner,
-    /// For each UNIQUE constraint, the keys that were touched, and the slot that has each now.
-    unique: Vec<(Interner, Vec<Option<usize>>)>,
+    /// For each UNIQUE constraint, the keys that were touched.
+    unique: Vec<UniqueKeys>,
     /// Whether any slot was written.
     written: bool,
     scratch: Scratch,
 }
+
+/// The keys of one UNIQUE constraint that were touched; their numbers are those of their owners.
+#[derive(Debug, Clone, Default)]
+struct UniqueKeys {
+    keys: Interner,
+    owners: Vec<Owner>,
+}
+
+impl UniqueKeys {
+    fn give(&mut self, key: usize, slot: Option<usize>) {
+        self.owners[key] = Owner { slot, written: true };
+    }
+}
+
+/// Who has a UNIQUE key now.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    slot: Option<usize>,
+    /// Whether the key was given or taken away. One that was only looked for, as by a row that was refused, is nobody's conflict.
+    written: bool,
+}
+
+/// What the encoding of a short row takes.
+const ROW_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Scratch {
@@ -248,35 +272,55 @@ impl PointWrites {
 
     /// The change that all writes make together, and the keys that they wrote.
     pub fn outcome(&self) -> DmlOutcome {
-        let mut rows = Rows::with_capacity(self.slots.len(), self.rows.byte_len());
-        let mut weights = Vec::with_capacity(self.slots.len());
-        let mut conflict_keys: Vec<ConflictKey> = Vec::with_capacity(self.slots.len());
-        for (number, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.written) {
-            if self.table.target.has_primary_key() {
-                let key = self.primary.strings().row(number);
-                conflict_keys.push(self.table.target.conflict_key(0, key));
-            }
-            for (row, weight) in [(slot.before, Weight::MINUS_ONE), (slot.now, Weight::ONE)] {
-                if let Some(row) = row {
-                    rows.push(self.rows.row(row));
-                    weights.push(weight);
-                }
-            }
+        let weights = self.weights();
+        let mut rows = Rows::with_capacity(self.rows.len(), self.rows.byte_len());
+        let changed = || weights.iter().enumerate().filter(|(_, weight)| **weight != Weight::ZERO);
+        changed().for_each(|(row, _)| rows.push(self.rows.row(row)));
+        self.outcome_of(rows, changed().map(|(_, weight)| *weight).collect())
+    }
+
+    /// The same at the end of the writes, whose rows need not be copied then: most are in the change, just as they lie.
+    pub fn into_outcome(mut self) -> DmlOutcome {
+        let weights = self.weights();
+        if weights.contains(&Weight::ZERO) {
+            return self.outcome();
         }
-        for (number, (keys, _)) in (1..).zip(&self.unique) {
-            conflict_keys.extend(keys.strings().iter().map(|key| self.table.target.conflict_key(number, key)));
+        let rows = std::mem::take(&mut self.rows);
+        self.outcome_of(rows, weights)
+    }
+
+    /// What the writes did to each row that was found or written.
+    fn weights(&self) -> Vec<Weight> {
+        let mut weights = vec![Weight::ZERO; self.rows.len()];
+        for slot in self.slots.iter().filter(|slot| slot.written && slot.before != slot.now) {
+            slot.before.iter().for_each(|&row| weights[row] = Weight::MINUS_ONE);
+            slot.now.iter().for_each(|&row| weights[row] = Weight::ONE);
+        }
+        weights
+    }
+
+    fn outcome_of(&self, rows: Rows, weights: Vec<Weight>) -> DmlOutcome {
+        let target = &self.table.target;
+        let written = || self.slots.iter().enumerate().filter(|(_, slot)| slot.written);
+        let mut conflict_keys: Vec<ConflictKey> = Vec::with_capacity(self.slots.len());
+        if target.has_primary_key() {
+            conflict_keys.extend(written().map(|(number, _)| target.conflict_key(0, self.primary.hash(number))));
+        }
+        for (number, UniqueKeys { keys, owners }) in (1..).zip(&self.unique) {
+            let written = owners.iter().enumerate().filter(|(_, owner)| owner.written);
+            conflict_keys.extend(written.map(|(key, _)| target.conflict_key(number, keys.hash(key))));
         }
         conflict_keys.sort_unstable();
         conflict_keys.dedup();
-        let affected = self.slots.iter().filter(|slot| slot.written).count() as u64;
-        let delta = Delta::encoded(&self.table.target.row, rows, weights);
-        DmlOutcome { delta, conflict_keys, affected, returning: None }
+        let affected = written().count() as u64;
+        DmlOutcome { delta: Delta::encoded(&target.row, rows, weights), conflict_keys, affected, returning: None }
     }
 
     /// Answers whether the row came in the place of another.
     fn put(&mut self, version: &Version, values: &[Value], replaces: bool) -> Result<bool> {
         let mut row = std::mem::take(&mut self.scratch.row);
         row.clear();
+        row.reserve(ROW_BYTES);
         let put = self.table.encode(values, self.limits, &mut row).and_then(|()| self.put_row(version, &row, replaces));
         self.scratch.row = row;
         put
@@ -297,12 +341,12 @@ impl PointWrites {
         let at = slot?;
         match self.slots[at].now {
             None => self.take(version, at, row).map(|()| false),
-            Some(old) if replaces => self.replace(version, at, old, row).map(|()| true),
+            Some(old) if replaces => self.rewrite(version, at, old, row).map(|()| true),
             Some(_) => Err(table.target.keys[0].violated(&table.target, &self.scratch.key)),
         }
     }
 
-    /// Puts `row` in the place of the row `old` of the slot `at`.
+    /// Puts `row` in the place of the row `old` of the slot `at`, whose primary key it may not have.
     fn replace(&mut self, version: &Version, at: usize, old: usize, row: &[u8]) -> Result<()> {
         let table = Arc::clone(&self.table);
         if let Some(primary) = table.primary_key() {
@@ -320,6 +364,11 @@ impl PointWrites {
                 return self.take(version, to, row);
             }
         }
+        self.rewrite(version, at, old, row)
+    }
+
+    /// Puts `row` in the place of the row `old` of the slot `at`, whose primary key it has.
+    fn rewrite(&mut self, version: &Version, at: usize, old: usize, row: &[u8]) -> Result<()> {
         self.check_unique(version, Some(at), row)?;
         self.release(version, old)?;
         self.take(version, at, row)
@@ -330,7 +379,7 @@ impl PointWrites {
         self.check_unique(version, None, row)?;
         for index in 0..self.unique.len() {
             if let Some((number, _)) = self.owner(version, index, row)? {
-                self.unique[index].1[number] = Some(at);
+                self.unique[index].give(number, Some(at));
             }
         }
         self.rows.push(row);
@@ -354,9 +403,9 @@ impl PointWrites {
             owned.push(self.owner(version, index, &row)?);
         }
         // All have been found: from here on nothing can fail.
-        for ((_, owners), owned) in self.unique.iter_mut().zip(owned) {
+        for (unique, owned) in self.unique.iter_mut().zip(owned) {
             if let Some((number, _)) = owned {
-                owners[number] = None;
+                unique.give(number, None);
             }
         }
         Ok(())
@@ -369,7 +418,7 @@ impl PointWrites {
                 && Some(owner) != own
             {
                 let constraint = index + usize::from(self.table.target.has_primary_key());
-                let key = self.unique[index].0.strings().row(number);
+                let key = self.unique[index].keys.strings().row(number);
                 return Err(self.table.target.keys[constraint].violated(&self.table.target, key));
             }
         }
@@ -386,19 +435,19 @@ impl PointWrites {
         if unique.layout.codec().has_null(&key, unique.columns.len())? {
             return Ok(None);
         }
-        let (number, new) = self.unique[index].0.intern(key_hash(&key), &key);
+        let (number, new) = self.unique[index].keys.intern(key_hash(&key), &key);
         if new {
-            self.unique[index].1.push(None);
+            self.unique[index].owners.push(Owner { slot: None, written: false });
             if let Some(entry) = table.target.keys[constraint].find(version, &key)? {
                 let mut found = Vec::new();
                 unique.layout.put_logical(entry, &mut self.scratch.ends, &mut found)?;
                 let at = self.slot_of(version, &found)?;
                 // It has the key unless the transaction has taken the row away or changed it before it asked for this key.
                 let has = self.slots[at].now.is_some_and(|now| self.rows.row(now) == found);
-                self.unique[index].1[number] = has.then_some(at);
+                self.unique[index].owners[number].slot = has.then_some(at);
             }
         }
-        Ok(Some((number, self.unique[index].1[number])))
+        Ok(Some((number, self.unique[index].owners[number].slot)))
     }
 
     /// The slot of a row of the version.

@@ -233,22 +233,22 @@ impl TableTarget {
         let mut keys: Vec<ConflictKey> = Vec::new();
         for (key, change) in self.keys.iter().zip(changes) {
             let written = change.removed.iter().chain(change.added.iter()).flatten();
-            keys.extend(written.map(|bytes| self.conflict_key(key.number, bytes)));
+            keys.extend(written.map(|bytes| self.conflict_key(key.number, key_hash(bytes))));
         }
         if !self.has_primary_key {
             let mut encoded = Rows::new();
             self.row_codec.encode_columns(removed.columns(), &mut encoded)?;
-            keys.extend(encoded.iter().map(|bytes| self.conflict_key(WHOLE_ROW, bytes)));
+            keys.extend(encoded.iter().map(|bytes| self.conflict_key(WHOLE_ROW, key_hash(bytes))));
         }
         keys.sort_unstable();
         keys.dedup();
         Ok(keys)
     }
 
-    /// The conflict key of an encoded key under the constraint with this number.
-    pub(crate) fn conflict_key(&self, number: u32, bytes: &[u8]) -> ConflictKey {
+    /// The conflict key of an encoded key with this hash under the constraint with this number.
+    pub(crate) fn conflict_key(&self, number: u32, hash: u64) -> ConflictKey {
         let constraint = u64::from(self.id.0) << 32 | u64::from(number);
-        ConflictKey(key_hash(bytes) ^ constraint.wrapping_add(1).wrapping_mul(CONSTRAINT_SPREAD))
+        ConflictKey(hash ^ constraint.wrapping_add(1).wrapping_mul(CONSTRAINT_SPREAD))
     }
 
     /// The change that takes `removed` out and puts `added` in.

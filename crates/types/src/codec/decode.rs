@@ -23,13 +23,13 @@ use super::scalar::{
 use super::{CodecError, ColumnCodec, ESCAPE, RowCodec, TERMINATOR, invalid};
 use crate::{DataType, Value};
 
-const NOT_UTF8: Reason = "text is not valid UTF-8";
+pub(super) const NOT_UTF8: Reason = "text is not valid UTF-8";
 const BAD_ESCAPE: Reason = "an escape inside a string stands for no byte";
 
 /// One encoded row and how far it was decoded.
-struct Cursor<'a> {
-    row: &'a [u8],
-    at: usize,
+pub(super) struct Cursor<'a> {
+    pub(super) row: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl RowCodec {
@@ -65,9 +65,9 @@ impl RowCodec {
 }
 
 /// A column of the codec and its position, which errors name.
-struct Column<'c> {
-    codec: &'c ColumnCodec,
-    index: usize,
+pub(super) struct Column<'c> {
+    pub(super) codec: &'c ColumnCodec,
+    pub(super) index: usize,
 }
 
 impl Column<'_> {
@@ -163,7 +163,7 @@ impl Column<'_> {
 
     /// Takes a string from a row and appends it to `out`; false for NULL.
     #[inline]
-    fn string(&self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<bool, CodecError> {
+    pub(super) fn string(&self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<bool, CodecError> {
         let offset = cursor.at;
         let Some(rest) = self.codec.marker(cursor.row, offset, self.index)? else {
             cursor.at += 1;
@@ -209,7 +209,7 @@ impl Column<'_> {
     }
 
     /// Decodes this column of one row.
-    fn value(&self, cursor: &mut Cursor<'_>) -> Result<Value, CodecError> {
+    pub(super) fn value(&self, cursor: &mut Cursor<'_>) -> Result<Value, CodecError> {
         match self.codec.data_type {
             DataType::Boolean => self.one(cursor, |bytes| bool_from_bytes(bytes).map(Value::Boolean)),
             DataType::SmallInt => self.one(cursor, |bytes| Ok(Value::SmallInt(i16_from_bytes(bytes)))),

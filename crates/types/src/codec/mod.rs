@@ -1,5 +1,6 @@
 #![doc = include_str!("../../FORMAT.md")]
 
+mod column;
 mod decode;
 mod encode;
 mod pieces;
@@ -147,6 +148,8 @@ struct ColumnCodec {
     mask: u8,
     /// The marker that stands for NULL.
     null: u8,
+    /// The bytes of a value, its marker included, if they are the same for every value; else 0.
+    value_bytes: u8,
 }
 
 /// Encodes rows of fixed column types to ordered bytes and back. The bytes are specified in [the module](self).
@@ -256,7 +259,9 @@ impl RowCodec {
 
 impl ColumnCodec {
     fn new(data_type: DataType, order: Order) -> ColumnCodec {
+        let payload_bytes = payload_bytes(data_type);
         ColumnCodec {
+            value_bytes: payload_bytes.map_or(0, |bytes| bytes + 1),
             data_type,
             arrow: data_type.to_arrow(),
             mask: if order.descending { 0xff } else { 0x00 },
@@ -267,20 +272,21 @@ impl ColumnCodec {
     /// The bytes of the payload, if they are the same for every value.
     #[inline]
     fn payload_bytes(&self) -> Option<usize> {
-        Some(match self.data_type {
-            DataType::Boolean => 1,
-            DataType::SmallInt => 2,
-            DataType::Integer | DataType::Real | DataType::Date => 4,
-            DataType::BigInt | DataType::Double | DataType::Time | DataType::Timestamp | DataType::TimestampTz => 8,
-            DataType::Numeric { .. } | DataType::Uuid => 16,
-            DataType::Interval => INTERVAL_BYTES,
-            DataType::Text | DataType::Bytea => return None,
-        })
+        usize::from(self.value_bytes).checked_sub(1)
     }
 
     /// The offset behind the value at `at`, from its marker and, for strings, its terminator.
     #[inline]
     fn skip(&self, row: &[u8], at: usize, index: usize) -> Result<usize, CodecError> {
+        // Most columns; the rest has to look further.
+        let end = at + usize::from(self.value_bytes);
+        if row.get(at) == Some(&VALUE) && self.value_bytes != 0 && end <= row.len() {
+            return Ok(end);
+        }
+        self.skip_other(row, at, index)
+    }
+
+    fn skip_other(&self, row: &[u8], at: usize, index: usize) -> Result<usize, CodecError> {
         let Some(payload) = self.marker(row, at, index)? else { return Ok(at + 1) };
         let length = match self.payload_bytes() {
             Some(bytes) => (bytes <= payload.len()).then_some(bytes),
@@ -300,6 +306,19 @@ impl ColumnCodec {
             Some([]) | None => Err(CodecError::Truncated { column: index, offset: at }),
         }
     }
+}
+
+/// The bytes of a type's payload, if they are the same for every value.
+fn payload_bytes(data_type: DataType) -> Option<u8> {
+    Some(match data_type {
+        DataType::Boolean => 1,
+        DataType::SmallInt => 2,
+        DataType::Integer | DataType::Real | DataType::Date => 4,
+        DataType::BigInt | DataType::Double | DataType::Time | DataType::Timestamp | DataType::TimestampTz => 8,
+        DataType::Numeric { .. } | DataType::Uuid => 16,
+        DataType::Interval => INTERVAL_BYTES as u8,
+        DataType::Text | DataType::Bytea => return None,
+    })
 }
 
 /// An error about the value of column `column` that starts at `offset`.

@@ -12,6 +12,9 @@ use super::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX, FENCE, Layout, PREFIXED_MIN
 use crate::error::{Error, Result};
 use crate::hash::entry_hash;
 
+/// Up to so many bytes of an arena are left unused: giving them back costs more than they are worth.
+const SPARE_BYTES: usize = 1024;
+
 /// Builds a batch from entries that come in strictly ascending order.
 #[derive(Debug, Default)]
 pub(crate) struct BatchBuilder {
@@ -197,7 +200,8 @@ impl BatchBuilder {
             }
         };
         let weights = (!self.weights.iter().all(|&weight| weight == 1)).then_some(self.weights);
-        if self.arena.capacity() - self.arena.len() > self.arena.len() / 8 {
+        let spare = self.arena.capacity() - self.arena.len();
+        if spare > SPARE_BYTES && spare > self.arena.len() / 8 {
             self.arena.shrink_to_fit();
         }
         let (len, hash, weight_sum) = (self.len, self.hash, self.weight_sum);

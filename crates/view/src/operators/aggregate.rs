@@ -34,7 +34,7 @@ use crate::failure::Failure;
 use crate::identity;
 use crate::key::KeyExtent;
 use crate::layout::{Layout, RowType};
-use crate::spine::Spine;
+use crate::spine::{Spine, WARM_KEYS};
 
 use accumulator::{Accumulator, Kind};
 use codec::{Reader, put_signed};
@@ -43,7 +43,7 @@ pub(crate) use contributions::Contributions;
 pub(crate) use plan::expand;
 
 /// What the old and the new entry of a group take together, if they are short.
-const ENTRY_BYTES: usize = 64;
+const ENTRY_BYTES: usize = 96;
 
 /// An aggregate function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -234,8 +234,8 @@ impl Aggregate {
         Ok(())
     }
 
-    /// The change that contributions make to the state `old`, and to the output. `extremes` says what is in the arrangements
-    /// from which extremes are read.
+    /// The change that contributions make to the state `old`, and to the output, which is left empty unless its rows are
+    /// wanted. `extremes` says what is in the arrangements from which extremes are read.
     ///
     /// A row that changes such an arrangement comes in through the main input too, so every group that may show something
     /// else than before has a contribution.
@@ -245,13 +245,19 @@ impl Aggregate {
         contributions: &Contributions,
         old: &Spine,
         extremes: &[Option<Extreme<'_>>],
+        rows_wanted: bool,
     ) -> Result<Change, Failure> {
-        let groups = contributions.len();
-        let mut change = Changes::with_capacity(groups);
-        let (mut state, mut entry, mut ends) = (State::default(), Vec::new(), Vec::new());
-        let mut states = old.seeker();
-        for contribution in contributions.sorted(self.slots.len()) {
-            let old_entry = states.newest(contribution.group)?;
+        let mut change = Changes::with_capacity(contributions.len(), rows_wanted);
+        let (mut state, mut entry) = (State::default(), Vec::with_capacity(ENTRY_BYTES));
+        let mut ends = Vec::with_capacity(row.len() + 1);
+        let mut states = old.seeker(contributions.len());
+        let order = contributions.order();
+        for (number, &group) in order.iter().enumerate() {
+            if number % WARM_KEYS == 0 {
+                states.warm(&contributions.hashes(&order[number..order.len().min(number + WARM_KEYS)]));
+            }
+            let contribution = contributions.of(group, self.slots.len());
+            let old_entry = states.newest(contribution.group, contribution.hash)?;
             let old_row = match old_entry {
                 Some(entry) => {
                     self.layout.codec().boundaries_until(entry, row.len(), &mut ends)?;
@@ -299,10 +305,11 @@ impl Aggregate {
         let groups = contributions.len();
         let mut change = BatchBuilder::with_capacity(2 * groups, ENTRY_BYTES * groups);
         let (mut sum, mut entry) = (State::default(), Vec::new());
-        let mut states = sums.seeker();
-        for contribution in contributions.sorted(self.slots.len()) {
+        let mut states = sums.seeker(groups);
+        for group in contributions.order() {
+            let contribution = contributions.of(group, self.slots.len());
             let group = contribution.group;
-            let old_entry = states.newest(group)?;
+            let old_entry = states.newest(group, contribution.hash)?;
             match old_entry {
                 Some(entry) => self.decode_state(&entry[group.len()..], &mut sum)?,
                 None => self.reset(&mut sum),
@@ -460,16 +467,19 @@ impl Extreme<'_> {
 /// The changes of an aggregate on their way: of its state, and of its output, in ascending order of groups.
 struct Changes {
     state: BatchBuilder,
+    rows_wanted: bool,
     rows: Rows,
     weights: Vec<Weight>,
 }
 
 impl Changes {
-    fn with_capacity(groups: usize) -> Changes {
+    fn with_capacity(groups: usize, rows_wanted: bool) -> Changes {
+        let rows = if rows_wanted { 2 * groups } else { 0 };
         Changes {
             state: BatchBuilder::with_capacity(2 * groups, ENTRY_BYTES * groups),
-            rows: Rows::with_capacity(2 * groups, ENTRY_BYTES * groups / 2),
-            weights: Vec::with_capacity(2 * groups),
+            rows_wanted,
+            rows: Rows::with_capacity(rows, rows * ENTRY_BYTES / 4),
+            weights: Vec::with_capacity(rows),
         }
     }
 
@@ -477,7 +487,7 @@ impl Changes {
     fn push(&mut self, old: Option<(&[u8], &[u8])>, new: Option<(&[u8], usize)>) -> Result<(), Failure> {
         push_change(&mut self.state, old.map(|old| old.0), new.map(|new| new.0))?;
         let (old, new) = (old.map(|old| old.1), new.map(|(entry, row)| &entry[..row]));
-        if old != new {
+        if self.rows_wanted && old != new {
             let (old, new) = (old.map(|row| (row, Weight::MINUS_ONE)), new.map(|row| (row, Weight::ONE)));
             for (row, weight) in if old < new { [old, new] } else { [new, old] }.into_iter().flatten() {
                 self.rows.push(row);

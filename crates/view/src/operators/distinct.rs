@@ -17,8 +17,9 @@ use crate::spine::Spine;
 pub(crate) fn crossings(layout: &Layout, batch: &Batch, new: &Spine) -> Result<Delta, Failure> {
     let mut entries: Vec<&[u8]> = Vec::new();
     let mut weights: Vec<Weight> = Vec::new();
+    let mut contents = new.seeker(batch.len());
     for (entry, change) in batch.iter() {
-        let after = new.contains_weight(entry)?;
+        let after = contents.weight(entry)?;
         let before = after.sub(change)?;
         match (before > Weight::ZERO, after > Weight::ZERO) {
             (false, true) => weights.push(Weight::ONE),

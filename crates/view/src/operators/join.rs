@@ -18,6 +18,7 @@ use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::expression::{Expr, truth};
 use crate::failure::Failure;
+use crate::hash::key_hash;
 use crate::identity;
 use crate::layout::{Layout, RowType};
 use crate::operators::map::put_expression;
@@ -129,7 +130,7 @@ impl<'a> Probe<'a> {
             shape,
             batch,
             spine,
-            seeker: spine.seeker(),
+            seeker: spine.seeker(batch.len()),
             group: 0..0,
             matches,
             current: None,
@@ -180,7 +181,7 @@ impl<'a> Probe<'a> {
         if !whole {
             return Ok(Matches::Several(Box::new(self.spine.prefix(key)?)));
         }
-        Ok(match self.seeker.hit(key)? {
+        Ok(match self.seeker.hit(key, key_hash(key))? {
             Hit::Nothing => Matches::One(None),
             Hit::One(entry, weight) => Matches::One(Some((entry, weight))),
             Hit::Several => Matches::Several(Box::new(self.spine.key(key)?)),
@@ -220,6 +221,7 @@ impl Pairs {
         };
         let scratch = &mut self.scratch;
         self.rows.push_with(|bytes| {
+            bytes.reserve(changed.len() + other.len());
             left.0.put_logical(left.1, scratch, bytes)?;
             right.0.put_logical(right.1, scratch, bytes)
         })?;

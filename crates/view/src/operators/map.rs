@@ -120,7 +120,7 @@ impl Encoded {
     fn apply(&self, row: &Arc<RowType>, input: &Delta, rows: &Rows) -> Result<Delta, Failure> {
         let codec = input.row().codec();
         let mut scratch = Vec::new();
-        let mut out = Rows::with_capacity(rows.len(), 0);
+        let mut out = Rows::with_capacity(rows.len(), rows.byte_len());
         let Some(predicate) = &self.predicate else {
             for entry in rows.iter() {
                 out.push_with(|bytes| self.picker.pick(codec, entry, &mut scratch, bytes))?;

@@ -14,7 +14,8 @@
 //! The index stores no keys: a candidate must be compared with the entry that it points to. With 7 bits of tag, which is the
 //! least that 4 bytes are used with, about one probe in ten for an absent key has a candidate in vain.
 //!
-//! Cost: at four slots of five in use, 5 bytes per key (7.5 with wide slots); building is one random line per key.
+//! Cost: at four slots of five in use, 5 bytes per key (7.5 with wide slots). Inserting is one random line per key; an index
+//! that is made at once is filled from one end to the other, so that the lines that are written lie in the caches.
 
 /// What one probe reads.
 pub(crate) const LINE_BYTES: usize = 64;
@@ -195,6 +196,18 @@ fn scan_wide(line: &[u8; LINE_BYTES], tag: u64, shift: u32) -> Scan {
     Scan { hits, full: free == 0 }
 }
 
+/// A key on its way into an index: the position of its first entry, and whether it has more than one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IndexKey {
+    pub(crate) hash: u64,
+    pub(crate) position: u32,
+    pub(crate) many: bool,
+}
+
+/// From so many keys on they are put into the order of their lines, by so many of the highest bits of their hashes.
+const ORDERED_MIN: usize = 16 * 1024;
+const ORDERED_BITS: u32 = 8;
+
 /// A line where the processor wants it.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -212,12 +225,22 @@ pub(crate) struct HashIndex {
 }
 
 impl HashIndex {
-    /// An empty index of a run in memory: room for `keys` keys, at positions less than `keys`. It is one page, so a key always
-    /// finds a place. More keys than that must not be inserted.
-    pub(crate) fn with_capacity(keys: usize) -> HashIndex {
-        let mut shape = IndexShape::new(0, bits_of(keys as u64).max(1), true);
-        shape.lines = shape.lines_for(keys, 0);
-        HashIndex { shape, lines: vec![Line([0; LINE_BYTES]); shape.lines], page: shape.lines, last: (0, 0) }
+    /// The index of a run in memory whose positions are below `positions`.
+    pub(crate) fn of(mut keys: Vec<IndexKey>, positions: usize) -> HashIndex {
+        let mut shape = IndexShape::new(0, bits_of(positions as u64).max(1), true);
+        shape.lines = shape.lines_for(keys.len(), 0);
+        let lines = vec![Line([0; LINE_BYTES]); shape.lines];
+        let mut index = HashIndex { shape, lines, page: shape.lines, last: (0, 0) };
+        if keys.len() >= ORDERED_MIN {
+            keys = by_line(&keys);
+        }
+        for key in keys {
+            index.insert(key.hash, key.position.into());
+            if key.many {
+                index.mark_many();
+            }
+        }
+        index
     }
 
     /// An empty index for a file: room for `keys` keys in whole pages. Each `attempt` after the first gives more room.
@@ -231,16 +254,25 @@ impl HashIndex {
     /// pages: the index must then be built again with more room.
     pub(crate) fn insert(&mut self, hash: u64, position: u64) -> bool {
         let home = self.shape.line(hash);
-        let start = home / self.page * self.page;
+        let start = self.page_start(home);
         let value = self.shape.tag(hash) << self.shape.tag_shift() | position;
-        for step in 0..self.page {
-            let at = (home - start + step) % self.page;
+        let mut next = home - start;
+        for _ in 0..self.page {
+            let at = next;
+            next = if at + 1 == self.page { 0 } else { at + 1 };
             if let Some(slot) = put(&mut self.lines[start + at].0, self.shape.wide, value, at == 0) {
                 self.last = (start + at, slot);
                 return true;
             }
         }
         false
+    }
+
+    /// The first line of the page in which a line is. An index in memory is one page, and others have pages of one size: nothing is
+    /// divided.
+    #[inline]
+    fn page_start(&self, line: usize) -> usize {
+        if self.page == self.lines.len() { 0 } else { line / PAGE_LINES * PAGE_LINES }
     }
 
     /// Says that the key inserted last has more than one entry. Only in an index with `many`.
@@ -254,8 +286,13 @@ impl HashIndex {
     #[inline]
     pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = Candidate> + '_ {
         let home = self.shape.line(hash);
-        let start = home / self.page * self.page;
+        let start = self.page_start(home);
         self.shape.candidates(hash, home - start, self.page, move |at| &self.lines[start + at].0)
+    }
+
+    /// A byte of the line of a hash, for whoever wants the line in the caches.
+    pub(crate) fn first_byte(&self, hash: u64) -> u8 {
+        self.lines[self.shape.line(hash)].0[0]
     }
 
     /// The pages, for writing them to a file; the checksum's place is zero.
@@ -267,6 +304,24 @@ impl HashIndex {
     pub(crate) fn bytes(&self) -> usize {
         self.lines.len() * LINE_BYTES
     }
+}
+
+/// The keys in the order of their hashes' highest bits, which is that of their lines.
+fn by_line(keys: &[IndexKey]) -> Vec<IndexKey> {
+    let part = |key: &IndexKey| (key.hash >> (u64::BITS - ORDERED_BITS)) as usize;
+    let mut places = [0_usize; 1 << ORDERED_BITS];
+    keys.iter().for_each(|key| places[part(key)] += 1);
+    let mut before = 0;
+    for place in &mut places {
+        (*place, before) = (before, before + *place);
+    }
+    let mut ordered = vec![IndexKey::default(); keys.len()];
+    for key in keys {
+        let place = &mut places[part(key)];
+        ordered[*place] = *key;
+        *place += 1;
+    }
+    ordered
 }
 
 /// Puts a value into the first free slot of a line, and tells which; `None` if there is none.

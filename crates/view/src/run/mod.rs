@@ -19,18 +19,23 @@ mod tests;
 pub(crate) mod writer;
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, compare_bytes};
 use crate::error::Result;
 use crate::hash::key_hash;
 use crate::key::KeyExtent;
 use file::{FileCursor, FileRun};
-use index::HashIndex;
+use index::{HashIndex, IndexKey};
 
-/// From this many entries on a merge in memory makes a hash index. The prefixes of shorter runs fit into the processor's caches,
-/// where searching them takes little longer than probing an index, and much less than making one.
-const INDEX_ENTRIES_MIN: usize = 256 * 1024;
+/// From this many entries on a run in memory has a hash index, if it is asked for keys. Shorter runs have filters, and their
+/// prefixes fit into the processor's caches.
+const INDEX_ENTRIES_MIN: usize = FILTER_ENTRIES_MAX + 1;
+/// When one key in so many entries is looked up, in ascending order, going through them costs less than an index does.
+const DENSE_ENTRIES: usize = 16;
+/// A run of fewer entries has no filter: they are compared in the time that it takes to ask one.
+const FILTER_ENTRIES_MIN: usize = 4;
 /// Up to this many entries a run has a filter. It is made when it is first asked, because most runs never are; the asker waits
 /// some microseconds.
 const FILTER_ENTRIES_MAX: usize = 8192;
@@ -38,11 +43,16 @@ const FILTER_ENTRIES_MAX: usize = 8192;
 const FILTER_BLOCK_KEYS: usize = 64;
 
 /// A batch, and something that finds keys in it. A spine has several short runs, and most keys are in none of them: their
-/// filters say so. Long runs that merges make have a hash index; what passes a filter is searched for by prefixes.
+/// filters say so. What passes a filter is searched for by prefixes.
+///
+/// Making the index of a long run costs as much as merging it, and many arrangements are only ever walked through. So a run
+/// remembers that it was asked for a key without having an index, and the next merge makes one for its output; a run that no
+/// merge takes is indexed by itself, see [`crate::policy`].
 #[derive(Debug)]
 pub(crate) struct MemoryRun {
     filter: OnceLock<Filter>,
     index: Option<HashIndex>,
+    probed: AtomicBool,
     batch: Arc<Batch>,
 }
 
@@ -79,13 +89,31 @@ impl Filter {
 impl MemoryRun {
     /// A run as a commit pushes it.
     pub(crate) fn pushed(batch: Arc<Batch>) -> MemoryRun {
-        MemoryRun { filter: OnceLock::new(), index: None, batch }
+        MemoryRun { filter: OnceLock::new(), index: None, probed: AtomicBool::new(false), batch }
     }
 
-    /// A run as a merge makes it.
-    pub(crate) fn merged(batch: Arc<Batch>, extent: &KeyExtent) -> Result<MemoryRun> {
-        let index = if batch.len() < INDEX_ENTRIES_MIN { None } else { Some(index_of(&batch, extent)?) };
-        Ok(MemoryRun { filter: OnceLock::new(), index, batch })
+    /// A run as a merge makes it, with an index if its inputs were asked for keys.
+    pub(crate) fn merged(batch: Arc<Batch>, extent: &KeyExtent, probed: bool) -> Result<MemoryRun> {
+        let indexed = probed && batch.len() >= INDEX_ENTRIES_MIN;
+        let index = indexed.then(|| index_of(&batch, extent)).transpose()?;
+        Ok(MemoryRun { index, ..MemoryRun::pushed(batch) })
+    }
+
+    /// Whether the run was asked for keys.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.probed.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was, and has no index though it is long enough.
+    pub(crate) fn wants_index(&self) -> bool {
+        self.index.is_none() && self.batch.len() >= INDEX_ENTRIES_MIN && self.is_probed()
+    }
+
+    /// Remembers that the run is asked for a key. The flag is written once, so that readers do not take it from each other.
+    fn note_probe(&self) {
+        if !self.is_probed() {
+            self.probed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether a key with this hash may be in the run.
@@ -93,11 +121,24 @@ impl MemoryRun {
         if let Some(filter) = self.filter.get() {
             return Ok(filter.may_hold(hash));
         }
-        if self.index.is_some() || self.batch.len() > FILTER_ENTRIES_MAX {
+        if self.index.is_some() || !(FILTER_ENTRIES_MIN..=FILTER_ENTRIES_MAX).contains(&self.batch.len()) {
             return Ok(true);
         }
         let filter = Filter::of(&self.batch, extent)?;
         Ok(self.filter.get_or_init(|| filter).may_hold(hash))
+    }
+
+    /// Whether a long run ends before a key: new keys often are the greatest, and their absence is certain without a search.
+    fn ends_before(&self, key: &[u8]) -> bool {
+        let last = self.batch.len().checked_sub(1).filter(|last| *last >= FILTER_ENTRIES_MAX);
+        // An entry that goes on behind the key is greater than it.
+        last.is_some_and(|last| compare_bytes(self.batch.entry(last), key, 0).is_lt())
+    }
+
+    /// Whether there is an entry at `index` that has the key.
+    fn has_key(&self, index: usize, key: &[u8], extent: &KeyExtent) -> bool {
+        let batch = &*self.batch;
+        index < batch.len() && batch.may_begin(index, key) && extent.matches(batch.entry(index), key)
     }
 
     pub(crate) fn batch(&self) -> &Arc<Batch> {
@@ -111,15 +152,15 @@ impl MemoryRun {
 
     /// The first position of a key's entries, and whether there can be more than one entry.
     fn locate(&self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Option<(usize, bool)>> {
-        if !self.may_hold(hash, extent)? {
+        if !self.may_hold(hash, extent)? || self.ends_before(key) {
             return Ok(None);
         }
         let batch = &*self.batch;
+        self.note_probe();
         let Some(index) = &self.index else {
             let start = batch.lower_bound(key);
-            let hit = start < batch.len() && extent.matches(batch.entry(start), key);
-            let many = hit && start + 1 < batch.len() && extent.matches(batch.entry(start + 1), key);
-            return Ok(hit.then_some((start, many)));
+            let hit = self.has_key(start, key, extent);
+            return Ok(hit.then(|| (start, self.has_key(start + 1, key, extent))));
         };
         let found =
             index.candidates(hash).find(|candidate| extent.matches(batch.entry(candidate.position as usize), key));
@@ -128,18 +169,17 @@ impl MemoryRun {
 }
 
 fn index_of(batch: &Batch, extent: &KeyExtent) -> Result<HashIndex> {
-    let mut index = HashIndex::with_capacity(batch.len());
+    let mut keys: Vec<IndexKey> = Vec::with_capacity(batch.len());
     let mut last: Option<&[u8]> = None;
     for at in 0..batch.len() {
         let key = extent.key(batch.entry(at))?;
-        if last == Some(key) {
-            index.mark_many();
-        } else {
-            index.insert(key_hash(key), at as u64);
-            last = Some(key);
+        match keys.last_mut() {
+            Some(before) if last == Some(key) => before.many = true,
+            _ => keys.push(IndexKey { hash: key_hash(key), position: at as u32, many: false }),
         }
+        last = Some(key);
     }
-    Ok(index)
+    Ok(HashIndex::of(keys, batch.len()))
 }
 
 /// One immutable part of a spine. Cloning clones a pointer.
@@ -153,8 +193,8 @@ pub(crate) enum Run {
 pub(crate) enum Found<'a> {
     Nothing,
     One(&'a [u8], i64),
-    /// Two entries or more.
-    Many,
+    /// Two entries or more, from this position on.
+    Many(u64),
 }
 
 impl Run {
@@ -255,23 +295,26 @@ impl Run {
         }
     }
 
+    /// Whether going through the entries costs less than asking for each of so many keys.
+    pub(crate) fn is_dense(&self, keys: usize) -> bool {
+        matches!(self, Run::Memory(run) if run.batch.len() / DENSE_ENTRIES <= keys)
+    }
+
     /// The same for a key that is not less than any that was asked for before with this `at`, which starts at 0: what lies
     /// between two keys is skipped by galloping.
     pub(crate) fn find_after(&self, at: &mut usize, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'_>> {
         let Run::Memory(run) = self else { return self.find(key, hash, extent) };
-        if run.index.is_some() {
-            return self.find(key, hash, extent);
-        }
         if !run.may_hold(hash, extent)? {
             return Ok(Found::Nothing);
         }
         let batch = &*run.batch;
         *at = batch.lower_bound_after(*at, key);
-        let hit = |index: usize| index < batch.len() && extent.matches(batch.entry(index), key);
-        Ok(match (hit(*at), hit(*at + 1)) {
-            (false, _) => Found::Nothing,
-            (true, false) => Found::One(batch.entry(*at), batch.weight(*at)),
-            (true, true) => Found::Many,
+        Ok(if !run.has_key(*at, key, extent) {
+            Found::Nothing
+        } else if run.has_key(*at + 1, key, extent) {
+            Found::Many(*at as u64)
+        } else {
+            Found::One(batch.entry(*at), batch.weight(*at))
         })
     }
 
@@ -281,14 +324,25 @@ impl Run {
             Run::Memory(run) => Ok(match run.locate(key, hash, extent)? {
                 None => Found::Nothing,
                 Some((start, false)) => Found::One(run.batch.entry(start), run.batch.weight(start)),
-                Some((_, true)) => Found::Many,
+                Some((start, true)) => Found::Many(start as u64),
             }),
             Run::File(run) => Ok(match run.locate(key, hash, extent)? {
                 None => Found::Nothing,
                 Some((start, false)) => Found::One(run.entry(start)?, run.weight(start)?),
-                Some((_, true)) => Found::Many,
+                Some((start, true)) => Found::Many(start),
             }),
         }
+    }
+
+    /// Reads a byte of each line of memory that looking up keys with these hashes begins with, if there is an index. What comes of it
+    /// says nothing; no read waits for another.
+    pub(crate) fn touch(&self, hashes: &[u64]) -> u8 {
+        let Run::Memory(run) = self else { return 0 };
+        let Some(index) = &run.index else { return 0 };
+        let lines = hashes.iter().fold(0, |sum, hash| sum ^ index.first_byte(*hash));
+        let entry =
+            |hash: &u64| index.candidates(*hash).next().and_then(|at| run.batch.entry(at.position as usize).first());
+        hashes.iter().filter_map(entry).fold(lines, |sum, byte| sum ^ byte)
     }
 
     fn prefix_end(&self, start: u64, prefix: &[u8]) -> Result<u64> {

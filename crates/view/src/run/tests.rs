@@ -13,7 +13,7 @@ use crate::run::block::{self, Block, BlockBuilder};
 use crate::run::fence::{FAN_OUT, FenceBuilder, FencePage, levels};
 use crate::run::file::{FileRun, RunFile};
 use crate::run::footer;
-use crate::run::index::{Candidate, HashIndex, IndexShape, LINE_BYTES, bits_of, used_slots};
+use crate::run::index::{Candidate, HashIndex, IndexKey, IndexShape, LINE_BYTES, bits_of, used_slots};
 use crate::run::meta::RunMeta;
 use crate::run::writer::{Bounds, FileWriter, RunWriter};
 use crate::{Error, KeyExtent};
@@ -235,18 +235,20 @@ proptest! {
         // Crowded: all hashes belong to few lines, which overflow into their page.
         let hashes: Vec<u64> = hashes.iter().map(|hash| if crowded { hash % (1 << 61) } else { *hash }).take(position_max as usize).collect();
         let build = |attempt| {
-            let mut index = HashIndex::paged(hashes.len(), position_max, true, attempt);
+            let numbered = || hashes.iter().enumerate();
             if !paged {
-                index = HashIndex::with_capacity(hashes.len());
+                let key = |(at, hash): (usize, &u64)| IndexKey { hash: *hash, position: at as u32, many: at % 3 == 0 };
+                return Some(HashIndex::of(numbered().map(key).collect(), hashes.len()));
             }
+            let mut index = HashIndex::paged(hashes.len(), position_max, true, attempt);
             let insert = |(at, hash): (usize, &u64)| {
-                let inserted = index.insert(*hash, if paged { position_max - at as u64 } else { at as u64 });
+                let inserted = index.insert(*hash, position_max - at as u64);
                 if inserted && at % 3 == 0 {
                     index.mark_many();
                 }
                 inserted
             };
-            hashes.iter().enumerate().all(insert).then_some(index)
+            numbered().all(insert).then_some(index)
         };
         let Some(index) = (0..40).find_map(build) else { return Err(TestCaseError::fail("no room in 40 attempts")) };
         for (at, hash) in hashes.iter().enumerate() {
@@ -259,5 +261,18 @@ proptest! {
             let used: u64 = index.pages().map(|page| used_slots(&page, wide)).sum();
             prop_assert_eq!(used, hashes.len() as u64);
         }
+    }
+}
+
+#[test]
+fn an_index_that_is_filled_in_the_order_of_its_lines_finds_every_key() {
+    let hash =
+        |at: u64| (at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let keys: Vec<IndexKey> =
+        (0..40_000).map(|at| IndexKey { hash: hash(at), position: 2 * at as u32, many: at % 3 == 0 }).collect();
+    let index = HashIndex::of(keys.clone(), 80_000);
+    for IndexKey { hash, position, many } in keys {
+        let wanted = Candidate { position: position.into(), many };
+        assert!(index.candidates(hash).any(|candidate| candidate == wanted));
     }
 }

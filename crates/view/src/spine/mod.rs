@@ -11,6 +11,7 @@
 //! work, see [`crate::policy`]. A lookup asks each run once; with the policy at work there are a handful.
 
 mod entries;
+mod seek;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use monostable_types::{Weight, prefix_successor};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ use crate::merge::Replacement;
 use crate::policy::{RunShape, SpineShape};
 use crate::run::{Direction, Found, MemoryRun, Run};
 pub use entries::Entries;
+pub(crate) use seek::{Seeker, WARM_KEYS};
 
 /// The most entries that one `push` merges, beyond those that it brings.
 pub const PUSH_ENTRIES_MAX: usize = 1024;
@@ -50,57 +52,6 @@ struct Inner {
     memory: Vec<(u64, Run)>,
     /// Newest first.
     files: Vec<Run>,
-}
-
-/// Looks up whole keys in ascending order, so that a search goes on where the last one ended.
-pub(crate) struct Seeker<'a> {
-    spine: &'a Spine,
-    runs: SmallVec<[(&'a Run, usize); 8]>,
-}
-
-impl<'a> Seeker<'a> {
-    /// As [`Spine::hit`]. `key` is not less than any key before.
-    pub(crate) fn hit(&mut self, key: &[u8]) -> Result<Hit<'a>> {
-        let (hash, extent) = (key_hash(key), &self.spine.inner.extent);
-        let mut hit = Hit::Nothing;
-        for (run, at) in &mut self.runs {
-            match (run.find_after(at, key, hash, extent)?, &hit) {
-                (Found::Nothing, _) => {}
-                (Found::One(entry, weight), Hit::Nothing) => hit = Hit::One(entry, Weight(weight)),
-                (Found::One(..) | Found::Many, _) => return Ok(Hit::Several),
-            }
-        }
-        Ok(hit)
-    }
-
-    /// The entry of a key in a spine of which every version had at most one entry per key, of weight 1. `key` is not less than
-    /// any key before.
-    ///
-    /// The newest run that knows the key decides. Runs are merged with their neighbours only, so what a run and all older ones
-    /// add up to is a version that there was: at most one entry of the key before the run, and at most one after it. The
-    /// run holds the difference, so a positive entry in it *is* the one after it, and a lone negative one leaves none.
-    pub(crate) fn newest(&mut self, key: &[u8]) -> Result<Option<&'a [u8]>> {
-        let (hash, extent) = (key_hash(key), &self.spine.inner.extent);
-        for (run, at) in &mut self.runs {
-            match run.find_after(at, key, hash, extent)? {
-                Found::Nothing => {}
-                Found::One(entry, weight) => return Ok((weight > 0).then_some(entry)),
-                Found::Many => {
-                    let mut cursor = run.cursor(run.key(key, hash, extent)?, Direction::Ascending)?;
-                    while let Some(current) = &mut cursor {
-                        if current.weight > 0 {
-                            return Ok(Some(current.entry));
-                        }
-                        if !current.advance(Direction::Ascending)? {
-                            cursor = None;
-                        }
-                    }
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// What [`Spine::hit`] finds.
@@ -175,23 +126,25 @@ impl Spine {
         if batch.is_empty() {
             return Ok(self.clone());
         }
-        let mut inner = Inner::clone(&self.inner);
-        let absorbed = inner.absorbed_by(&batch);
+        let Inner { extent, generation, memory, files } = &*self.inner;
+        let absorbed = self.inner.absorbed_by(&batch);
         let fresh = if absorbed == 0 {
             batch
         } else {
-            let mut batches = vec![batch];
-            batches.extend(inner.memory.drain(..absorbed).filter_map(|(_, run)| match run {
+            let mut batches: SmallVec<[Arc<Batch>; TIER * 5]> = smallvec![batch];
+            batches.extend(memory[..absorbed].iter().filter_map(|(_, run)| match run {
                 Run::Memory(run) => Some(Arc::clone(run.batch())),
                 Run::File(_) => None,
             }));
             Arc::new(Batch::sum(&batches)?)
         };
+        let mut runs = Vec::with_capacity(memory.len() - absorbed + 1);
         if !fresh.is_empty() {
-            let run = MemoryRun::pushed(fresh);
-            inner.memory.insert(0, (inner.generation, Run::Memory(Arc::new(run))));
+            runs.push((*generation, Run::Memory(Arc::new(MemoryRun::pushed(fresh)))));
         }
-        Ok(Spine { inner: Arc::new(inner) })
+        runs.extend_from_slice(&memory[absorbed..]);
+        let (extent, generation, files) = (extent.clone(), *generation, files.clone());
+        Ok(Spine { inner: Arc::new(Inner { extent, generation, memory: runs, files }) })
     }
 
     /// All entries that start with `prefix`, ascending; `b""` is everything.
@@ -262,7 +215,7 @@ impl Spine {
             match run.find(key, hash, &self.inner.extent)? {
                 Found::Nothing => {}
                 Found::One(entry, weight) if found.is_none() => found = Some((entry, weight)),
-                Found::One(..) | Found::Many => return self.get_sum(key),
+                Found::One(..) | Found::Many(_) => return self.get_sum(key),
             }
         }
         Ok(found.map(|(entry, weight)| (entry, Weight(weight))))
@@ -276,15 +229,10 @@ impl Spine {
             match (run.find(key, hash, &self.inner.extent)?, &hit) {
                 (Found::Nothing, _) => {}
                 (Found::One(entry, weight), Hit::Nothing) => hit = Hit::One(entry, Weight(weight)),
-                (Found::One(..) | Found::Many, _) => return Ok(Hit::Several),
+                (Found::One(..) | Found::Many(_), _) => return Ok(Hit::Several),
             }
         }
         Ok(hit)
-    }
-
-    /// Looks up keys in ascending order.
-    pub(crate) fn seeker(&self) -> Seeker<'_> {
-        Seeker { spine: self, runs: self.runs().map(|run| (run, 0)).collect() }
     }
 
     /// `get` for a key that several entries of the runs have: the ones that do not cancel decide.
@@ -379,8 +327,13 @@ impl Spine {
     /// What [`crate::policy::choose`] needs to know.
     pub fn shape(&self) -> SpineShape {
         let shape = |run: &Run, sealed| match run {
-            Run::Memory(memory) => RunShape { entries: run.len(), bytes: memory.batch().entry_bytes() as u64, sealed },
-            Run::File(file) => RunShape { entries: run.len(), bytes: file.meta.bytes(), sealed },
+            Run::Memory(memory) => {
+                let (asked, wants_index) = (memory.is_probed(), memory.wants_index());
+                RunShape { entries: run.len(), bytes: memory.batch().entry_bytes() as u64, sealed, asked, wants_index }
+            }
+            Run::File(file) => {
+                RunShape { entries: run.len(), bytes: file.meta.bytes(), sealed, asked: false, wants_index: false }
+            }
         };
         let generation = self.inner.generation;
         SpineShape {
@@ -397,6 +350,11 @@ impl Spine {
     /// Some of the runs in memory, by their indexes in the shape.
     pub(crate) fn memory_runs(&self, range: std::ops::Range<usize>) -> Vec<Run> {
         self.inner.memory[range].iter().map(|(_, run)| run.clone()).collect()
+    }
+
+    /// How many runs in memory are younger than the youngest for which `is_end` holds; all if it holds for none.
+    pub(crate) fn memory_runs_before(&self, is_end: impl Fn(&Run) -> bool) -> usize {
+        self.inner.memory.iter().take_while(|(_, run)| !is_end(run)).count()
     }
 
     /// All runs in memory.

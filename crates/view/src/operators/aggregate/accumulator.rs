@@ -29,11 +29,26 @@ pub(crate) enum Kind {
 /// What one aggregate remembers of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Accumulator {
-    Count { values: i64 },
-    Integer { values: i64, sum: i128 },
-    Decimal { values: i64, sum: i256 },
-    Float { values: i64, sum: ExactSum },
-    Boolean { values: i64, trues: i64 },
+    Count {
+        values: i64,
+    },
+    Integer {
+        values: i64,
+        sum: i128,
+    },
+    Decimal {
+        values: i64,
+        sum: i256,
+    },
+    /// Behind a pointer, because the others are a third of its size and there is one for every group that changes.
+    Float {
+        values: i64,
+        sum: Box<ExactSum>,
+    },
+    Boolean {
+        values: i64,
+        trues: i64,
+    },
 }
 
 use Accumulator::{Boolean, Count, Decimal, Float, Integer};
@@ -44,7 +59,7 @@ impl Accumulator {
             Kind::Count => Count { values: 0 },
             Kind::Integer => Integer { values: 0, sum: 0 },
             Kind::Decimal => Decimal { values: 0, sum: i256::ZERO },
-            Kind::Float => Float { values: 0, sum: ExactSum::default() },
+            Kind::Float => Float { values: 0, sum: Box::default() },
             Kind::Boolean => Boolean { values: 0, trues: 0 },
         }
     }
@@ -124,7 +139,7 @@ impl Accumulator {
             Kind::Count => Count { values },
             Kind::Integer => Integer { values, sum: reader.signed()? },
             Kind::Decimal => Decimal { values, sum: reader.wide()? },
-            Kind::Float => Float { values, sum: ExactSum::decode(reader)? },
+            Kind::Float => Float { values, sum: Box::new(ExactSum::decode(reader)?) },
             Kind::Boolean => Boolean { values, trues: i64::try_from(reader.signed()?).ok()? },
         })
     }

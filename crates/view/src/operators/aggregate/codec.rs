@@ -6,6 +6,9 @@
 
 use arrow_buffer::i256;
 
+/// So many groups fit into 64 bits.
+const GROUPS_IN_WORD: usize = 9;
+
 /// Appends an unsigned number.
 pub(crate) fn put_unsigned(out: &mut Vec<u8>, number: u64) {
     put_groups(out, number.into());
@@ -25,6 +28,14 @@ pub(crate) fn put_wide(out: &mut Vec<u8>, number: i256) {
 }
 
 fn put_groups(out: &mut Vec<u8>, mut number: u128) {
+    // Most numbers fit into a register, and shifting two of them takes several times as long.
+    if let Ok(mut number) = u64::try_from(number) {
+        while number >= 0x80 {
+            out.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        return out.push(number as u8);
+    }
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -64,6 +75,21 @@ impl<'a> Reader<'a> {
     }
 
     fn groups(&mut self) -> Option<u128> {
+        let mut low: u64 = 0;
+        for (index, &byte) in self.bytes.iter().take(GROUPS_IN_WORD).enumerate() {
+            low |= u64::from(byte & 0x7f) << (7 * index);
+            if byte & 0x80 == 0 {
+                self.bytes = &self.bytes[index + 1..];
+                // A number ends with a group that is not zero, unless it is zero.
+                return (index == 0 || byte != 0).then_some(low.into());
+            }
+        }
+        self.long_groups()
+    }
+
+    /// A number of more groups than a register holds.
+    #[cold]
+    fn long_groups(&mut self) -> Option<u128> {
         let mut number: u128 = 0;
         for index in 0..19 {
             let (&byte, rest) = self.bytes.split_first()?;
@@ -75,7 +101,6 @@ impl<'a> Reader<'a> {
             }
             number |= group << (7 * index);
             if byte & 0x80 == 0 {
-                // A number ends with a group that is not zero, unless it is zero.
                 return (index == 0 || group != 0).then_some(number);
             }
         }

@@ -8,6 +8,7 @@
 
 use arrow_buffer::i256;
 use monostable_types::{DataType, Interner, Number, Weight, number};
+use smallvec::SmallVec;
 
 use crate::batch::sorted_order;
 use crate::delta::Delta;
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::hash::key_hash;
 use crate::operators::aggregate::Slot;
 use crate::operators::aggregate::accumulator::{Accumulator, overflow};
+use crate::spine::WARM_KEYS;
 
 /// What changed rows add to each group.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub(crate) struct Contributions {
 /// What is added to one group.
 pub(crate) struct Contribution<'a> {
     pub(crate) group: &'a [u8],
+    /// The group's hash.
+    pub(crate) hash: u64,
     pub(crate) rows: i64,
     pub(crate) accumulators: &'a [Accumulator],
 }
@@ -39,16 +43,25 @@ impl Contributions {
         self.rows.len()
     }
 
-    /// What is added to each group, in ascending order of groups. `accumulators` is how many each group has.
-    pub(crate) fn sorted(&self, accumulators: usize) -> impl Iterator<Item = Contribution<'_>> {
-        sorted_order(self.groups.strings()).into_iter().map(move |at| {
-            let at = at as usize;
-            Contribution {
-                group: self.groups.strings().row(at),
-                rows: self.rows[at],
-                accumulators: &self.accumulators[at * accumulators..(at + 1) * accumulators],
-            }
-        })
+    /// The numbers of the groups, in ascending order of groups.
+    pub(crate) fn order(&self) -> Vec<u32> {
+        sorted_order(self.groups.strings())
+    }
+
+    /// The hashes of some groups.
+    pub(crate) fn hashes(&self, groups: &[u32]) -> SmallVec<[u64; WARM_KEYS]> {
+        groups.iter().map(|&at| self.groups.hash(at as usize)).collect()
+    }
+
+    /// What is added to a group. `accumulators` is how many each group has.
+    pub(crate) fn of(&self, group: u32, accumulators: usize) -> Contribution<'_> {
+        let at = group as usize;
+        Contribution {
+            group: self.groups.strings().row(at),
+            hash: self.groups.hash(at),
+            rows: self.rows[at],
+            accumulators: &self.accumulators[at * accumulators..(at + 1) * accumulators],
+        }
     }
 
     /// Adds the rows of a change that come in through a port. Their first `groups` columns are their group.

@@ -1,0 +1,130 @@
+//! `Seeker`: many whole keys of a spine, looked up in ascending order.
+//!
+//! In a run of which one entry in a few is asked for, a search goes on where the last one ended. In a longer one every key goes
+//! through the run's hash index and reads two or three lines of memory that nobody has read for long; [`Seeker::warm`] has them
+//! fetched for many keys at once, since the processor waits for several lines no longer than for one.
+//!
+//! Cost: one probe of each key and run, as [`Spine::hit`].
+
+use std::hint::black_box;
+
+use monostable_types::Weight;
+use smallvec::SmallVec;
+
+use super::{Hit, Spine};
+use crate::error::Result;
+use crate::hash::key_hash;
+use crate::key::KeyExtent;
+use crate::run::{Direction, Found, Run};
+
+/// For so many keys at once lines are fetched: a few more than a processor can wait for.
+pub(crate) const WARM_KEYS: usize = 32;
+
+/// Looks up whole keys in ascending order. See the module's documentation.
+pub(crate) struct Seeker<'a> {
+    spine: &'a Spine,
+    runs: SmallVec<[Sought<'a>; 24]>,
+}
+
+/// A run in which keys are looked up.
+struct Sought<'a> {
+    run: &'a Run,
+    /// Where the last search ended, if keys are looked up by going through the entries.
+    at: Option<usize>,
+}
+
+impl<'a> Sought<'a> {
+    fn find(&mut self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'a>> {
+        match &mut self.at {
+            Some(at) => self.run.find_after(at, key, hash, extent),
+            None => self.run.find(key, hash, extent),
+        }
+    }
+}
+
+impl Spine {
+    /// Looks up about so many keys in ascending order.
+    pub(crate) fn seeker(&self, keys: usize) -> Seeker<'_> {
+        let runs = self.runs().map(|run| Sought { run, at: run.is_dense(keys).then_some(0) }).collect();
+        Seeker { spine: self, runs }
+    }
+}
+
+impl<'a> Seeker<'a> {
+    /// Fetches what looking up keys with these hashes will read.
+    pub(crate) fn warm(&self, hashes: &[u64]) {
+        if hashes.len() > 1 {
+            let cold = self.runs.iter().filter(|sought| sought.at.is_none());
+            black_box(cold.fold(0, |sum: u8, sought| sum ^ sought.run.touch(hashes)));
+        }
+    }
+
+    /// As [`Spine::hit`], for a key and its hash. `key` is not less than any key before.
+    pub(crate) fn hit(&mut self, key: &[u8], hash: u64) -> Result<Hit<'a>> {
+        let extent = self.spine.extent();
+        let mut hit = Hit::Nothing;
+        for sought in &mut self.runs {
+            match (sought.find(key, hash, extent)?, &hit) {
+                (Found::Nothing, _) => {}
+                (Found::One(entry, weight), Hit::Nothing) => hit = Hit::One(entry, Weight(weight)),
+                (Found::One(..) | Found::Many(_), _) => return Ok(Hit::Several),
+            }
+        }
+        Ok(hit)
+    }
+
+    /// The weight of an entry, zero when it is absent. `entry` is not less than any entry before.
+    pub(crate) fn weight(&mut self, entry: &[u8]) -> Result<Weight> {
+        let extent = self.spine.extent();
+        let key = extent.key(entry)?;
+        let hash = key_hash(key);
+        let mut sum = Weight::ZERO;
+        for sought in &mut self.runs {
+            let found = match sought.find(key, hash, extent)? {
+                Found::Nothing => None,
+                Found::One(found, weight) => Some((found, weight)),
+                Found::Many(_) => {
+                    let rest = sought.run.lower_bound(entry)?..sought.run.everything().end;
+                    let cursor = sought.run.cursor(rest, Direction::Ascending)?;
+                    cursor.map(|cursor| (cursor.entry, cursor.weight))
+                }
+            };
+            if let Some((_, weight)) = found.filter(|(found, _)| *found == entry) {
+                sum = sum.add(Weight(weight))?;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The entry of a key, given with its hash, in a spine of which every version had at most one entry per key, of weight 1.
+    /// `key` is not less than any key before.
+    ///
+    /// The newest run that knows the key decides. Runs are merged with their neighbours only, so what a run and all older ones
+    /// add up to is a version that there was: at most one entry of the key before the run, and at most one after it. The
+    /// run holds the difference, so a positive entry in it *is* the one after it, and a lone negative one leaves none.
+    pub(crate) fn newest(&mut self, key: &[u8], hash: u64) -> Result<Option<&'a [u8]>> {
+        let extent = self.spine.extent();
+        for sought in &mut self.runs {
+            match sought.find(key, hash, extent)? {
+                Found::Nothing => {}
+                Found::One(entry, weight) => return Ok((weight > 0).then_some(entry)),
+                Found::Many(start) => return positive(sought.run, start, key, extent),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The first entry of a key from `start` on that has a positive weight.
+fn positive<'a>(run: &'a Run, start: u64, key: &[u8], extent: &KeyExtent) -> Result<Option<&'a [u8]>> {
+    let mut cursor = run.cursor(start..run.everything().end, Direction::Ascending)?;
+    while let Some(current) = cursor.as_mut().filter(|current| extent.matches(current.entry, key)) {
+        if current.weight > 0 {
+            return Ok(Some(current.entry));
+        }
+        if !current.advance(Direction::Ascending)? {
+            break;
+        }
+    }
+    Ok(None)
+}
