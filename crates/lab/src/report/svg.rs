@@ -100,17 +100,24 @@ impl Svg {
         self.element("rect", class, &[("x", x), ("y", y), ("width", width), ("height", height)], tip);
     }
 
-    /// A rectangle with a colour of its own.
-    pub(super) fn cell(&mut self, fill: &str, (x, y): (f64, f64), (width, height): (f64, f64), tip: &str) {
+    /// A rectangle with a colour of its own, which stands for a figure.
+    pub(super) fn cell(&mut self, fill: &str, place: (f64, f64), size: (f64, f64), tip: &str) {
+        self.coloured("mark", fill, place, size);
+        self.close("rect", "mark", tip);
+    }
+
+    /// A rectangle with a colour of its own, which explains one.
+    pub(super) fn legend_cell(&mut self, fill: &str, place: (f64, f64), size: (f64, f64)) {
+        self.coloured("key", fill, place, size);
+        self.close("rect", "key", "");
+    }
+
+    fn coloured(&mut self, class: &str, fill: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
+        let (x, y, width, height) = (number(x), number(y), number(width), number(height));
         let _ = write!(
             self.body,
-            "<rect class=\"mark\" fill=\"{fill}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"",
-            number(x),
-            number(y),
-            number(width),
-            number(height)
+            "<rect class=\"{class}\" fill=\"{fill}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\""
         );
-        self.close("rect", "mark", tip);
     }
 
     /// Straight lines from point to point, as far as there are two.
