@@ -8,5 +8,6 @@
 
 pub mod cli;
 pub mod real;
+pub mod report;
 pub mod results;
 pub mod sim;
