@@ -94,6 +94,18 @@ impl Mapping {
             _ => Ok(()),
         }
     }
+
+    /// Asks the disk for a range without waiting for it, and without an error if it cannot be given: [`Mapping::populate`] will be
+    /// called for it soon, and by then waits less. With many such ranges the disk works on several at once. Does nothing for
+    /// memory that is not mapped.
+    pub fn will_need(&self, range: Range<u64>) {
+        if let Some(mapped) = &self.mapped
+            && range.start < range.end
+            && range.end <= self.bytes.len() as u64
+        {
+            mapped.will_need(range.start, range.end);
+        }
+    }
 }
 
 impl Deref for Mapping {
@@ -133,6 +145,21 @@ impl Mapped {
         }
         Ok(())
     }
+
+    #[cfg(target_os = "linux")]
+    fn will_need(&self, start: u64, end: u64) {
+        for chunk in start / CHUNK_BYTES..=(end - 1) / CHUNK_BYTES {
+            if !self.is_populated(chunk) {
+                let from = chunk * CHUNK_BYTES;
+                let bytes = CHUNK_BYTES.min(self.map.len() as u64 - from);
+                // A hint: who populates the range sees what is wrong with it.
+                let _ = self.map.advise_range(memmap2::Advice::WillNeed, from as usize, bytes as usize);
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn will_need(&self, _start: u64, _end: u64) {}
 
     fn is_populated(&self, chunk: u64) -> bool {
         // Relaxed is enough: whoever sees the bit too late asks the system once more.

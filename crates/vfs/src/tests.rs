@@ -160,6 +160,8 @@ fn a_mapping_has_exactly_the_length_that_was_asked_for() {
             assert!(matches!(error, Error::WrongLength { actual_bytes: 10_000, .. }), "{error}");
         }
         let mapping = storage.map("a", 10_000).unwrap();
+        mapping.will_need(9_999..10_000);
+        mapping.will_need(0..10_001);
         mapping.populate(0..10_000).unwrap();
         mapping.populate(4_095..4_097).unwrap();
         mapping.populate(10_000..10_000).unwrap();

@@ -29,7 +29,7 @@ use crate::layout::{ColumnOrder, Layout};
 use crate::operators::aggregate::{Contributions, Extreme, Port};
 use crate::operators::join::{Probe, Shape, Side};
 use crate::operators::{Aggregate, Join, Operator, TopK, distinct};
-use crate::spine::Spine;
+use crate::spine::{Spine, WARM_KEYS};
 use crate::version::Version;
 
 /// A step, an evaluation or a build could not go on. Nothing was changed.
@@ -434,11 +434,14 @@ pub(crate) fn spine_of<'v>(version: &'v Version, node: &Node) -> Result<&'v Spin
 
 /// Whether every entry that loses weight has as much of it to lose.
 fn check_positive(batch: &Batch, old: &Spine) -> Result<(), Failure> {
-    let taken = || batch.iter().filter(|(_, change)| *change < Weight::ZERO);
-    let mut contents = old.seeker(taken().count());
-    for (entry, change) in taken() {
-        if contents.weight(entry)?.add(change)? < Weight::ZERO {
-            return Err(Failure::inconsistent("a row was taken away that is not there"));
+    let taken: SmallVec<[(&[u8], Weight); 4]> = batch.iter().filter(|(_, change)| *change < Weight::ZERO).collect();
+    let mut contents = old.seeker(taken.len());
+    for some in taken.chunks(WARM_KEYS) {
+        contents.warm_entries(some.iter().map(|(entry, _)| *entry))?;
+        for (entry, change) in some {
+            if contents.weight(entry)?.add(*change)? < Weight::ZERO {
+                return Err(Failure::inconsistent("a row was taken away that is not there"));
+            }
         }
     }
     Ok(())

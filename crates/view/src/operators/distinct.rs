@@ -11,14 +11,17 @@ use crate::batch::Batch;
 use crate::delta::Delta;
 use crate::failure::Failure;
 use crate::layout::Layout;
-use crate::spine::Spine;
+use crate::spine::{Spine, WARM_KEYS};
 
 /// The change of the distinct rows, for the change `batch` of an arrangement that is now `new`.
 pub(crate) fn crossings(layout: &Layout, batch: &Batch, new: &Spine) -> Result<Delta, Failure> {
     let mut entries: Vec<&[u8]> = Vec::new();
     let mut weights: Vec<Weight> = Vec::new();
     let mut contents = new.seeker(batch.len());
-    for (entry, change) in batch.iter() {
+    for (number, (entry, change)) in batch.iter().enumerate() {
+        if number % WARM_KEYS == 0 {
+            contents.warm_entries((number..batch.len().min(number + WARM_KEYS)).map(|at| batch.get(at).0))?;
+        }
         let after = contents.weight(entry)?;
         let before = after.sub(change)?;
         match (before > Weight::ZERO, after > Weight::ZERO) {

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use monostable_types::{Rows, Weight};
+use smallvec::SmallVec;
 
 use crate::batch::Batch;
 use crate::delta::Delta;
@@ -22,7 +23,7 @@ use crate::hash::key_hash;
 use crate::identity;
 use crate::layout::{Layout, RowType};
 use crate::operators::map::put_expression;
-use crate::spine::{Entries, Hit, Seeker, Spine};
+use crate::spine::{Entries, Hit, Seeker, Spine, WARM_KEYS};
 
 /// How many pairs are held before they are handed on.
 pub const PAIRS_MAX: usize = 8192;
@@ -102,6 +103,8 @@ pub(crate) struct Probe<'a> {
     seeker: Seeker<'a>,
     /// The entries of the batch that have the current key.
     group: Range<usize>,
+    /// Up to which entry of the batch the other side was warmed.
+    warmed: usize,
     matches: Matches<'a>,
     /// The current one of them, and the first entry of the group that it was not paired with yet.
     current: Option<(&'a [u8], Weight, usize)>,
@@ -132,6 +135,7 @@ impl<'a> Probe<'a> {
             spine,
             seeker: spine.seeker(batch.len()),
             group: 0..0,
+            warmed: 0,
             matches,
             current: None,
             pairs: Pairs::default(),
@@ -166,13 +170,32 @@ impl<'a> Probe<'a> {
     fn next_group(&mut self) -> Result<(), Failure> {
         let keys = self.shape.join.keys;
         let start = self.group.end;
-        let first = self.batch.get(start).0;
-        let key = &first[..self.shape.changed.codec().prefix_len(first, keys)?];
+        if start >= self.warmed {
+            self.warm(start)?;
+        }
+        let key = self.key_of(start)?;
         let end = self.batch.prefix_end(start + 1, key);
         self.group = start..end;
         self.matches = Matches::One(None);
         if self.shape.join.null_equals_null || !self.shape.changed.codec().has_null(key, keys)? {
             self.matches = self.matches_of(key, keys == self.shape.other.key().len())?;
+        }
+        Ok(())
+    }
+
+    /// The key of an entry of the batch.
+    fn key_of(&self, index: usize) -> Result<&'a [u8], Failure> {
+        let entry = self.batch.get(index).0;
+        Ok(&entry[..self.shape.changed.codec().prefix_len(entry, self.shape.join.keys)?])
+    }
+
+    /// Fetches what looking up the keys from an entry on will read.
+    fn warm(&mut self, from: usize) -> Result<(), Failure> {
+        self.warmed = self.batch.len().min(from + WARM_KEYS);
+        if self.shape.join.keys == self.shape.other.key().len() && self.seeker.is_warmed_by_keys() {
+            let hash = |index| self.key_of(index).map(key_hash);
+            let hashes: SmallVec<[u64; WARM_KEYS]> = (from..self.warmed).map(hash).collect::<Result<_, _>>()?;
+            self.seeker.warm(&hashes);
         }
         Ok(())
     }

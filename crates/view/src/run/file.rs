@@ -157,16 +157,47 @@ impl FileRun {
         if self.meta.index_units == 0 {
             return self.locate_by_order(key, extent);
         }
-        let (page, home) = self.index.home(hash);
-        let (lines, _) = self.page(self.index_start() + page as u64)?.as_chunks::<LINE_BYTES>();
-        let line = |at: usize| lines.get(at).unwrap_or(NO_LINE);
-        for Candidate { position, many } in self.index.candidates(hash, home, PAGE_LINES, line) {
-            let position = from_index_position(position, self.meta.slot_bits);
+        for (position, many) in self.candidates(hash)? {
             if extent.matches(self.entry(position)?, key) {
                 return Ok(Some((position, many)));
             }
         }
         Ok(None)
+    }
+
+    /// Where the index says that entries with this hash may begin, and whether there are more than one.
+    #[inline]
+    fn candidates(&self, hash: u64) -> Result<impl Iterator<Item = (u64, bool)>> {
+        let (page, home) = self.index.home(hash);
+        let (lines, _) = self.page(self.index_start() + page as u64)?.as_chunks::<LINE_BYTES>();
+        let line = |at: usize| lines.get(at).unwrap_or(NO_LINE);
+        let found = self.index.candidates(hash, home, PAGE_LINES, line);
+        let slot_bits = self.meta.slot_bits;
+        Ok(found.map(move |Candidate { position, many }| (from_index_position(position, slot_bits), many)))
+    }
+
+    /// Has the disk fetch what looking up keys with these hashes will touch for the first time: all pages of the index, then
+    /// all blocks, so that it is asked for many at once. What is damaged is left to the lookup to report.
+    pub(crate) fn read_ahead(&self, hashes: &[u64]) {
+        if self.meta.index_units == 0 {
+            return;
+        }
+        for hash in hashes {
+            self.will_need(self.index_start() + self.index.home(*hash).0 as u64);
+        }
+        for hash in hashes {
+            for (position, _) in self.candidates(*hash).into_iter().flatten() {
+                self.will_need(unit_of(position));
+            }
+        }
+    }
+
+    #[inline]
+    fn will_need(&self, unit: u64) {
+        if !self.is_verified(unit) {
+            let start = self.meta.data_offset.saturating_add(unit.saturating_mul(UNIT_BYTES));
+            self.file.mapping.will_need(start..start.saturating_add(UNIT_BYTES));
+        }
     }
 
     /// The same in a run of one block, which has no index.

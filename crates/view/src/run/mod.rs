@@ -334,10 +334,16 @@ impl Run {
         }
     }
 
-    /// Reads a byte of each line of memory that looking up keys with these hashes begins with, if there is an index. What comes of it
-    /// says nothing; no read waits for another.
+    /// Reads a byte of each line of memory that looking up keys with these hashes begins with, if there is an index, or has the disk
+    /// fetch the pages. What comes of it says nothing; no read waits for another.
     pub(crate) fn touch(&self, hashes: &[u64]) -> u8 {
-        let Run::Memory(run) = self else { return 0 };
+        let run = match self {
+            Run::Memory(run) => run,
+            Run::File(run) => {
+                run.read_ahead(hashes);
+                return 0;
+            }
+        };
         let Some(index) = &run.index else { return 0 };
         let lines = hashes.iter().fold(0, |sum, hash| sum ^ index.first_byte(*hash));
         let entry =

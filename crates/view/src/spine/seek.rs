@@ -51,12 +51,29 @@ impl Spine {
 }
 
 impl<'a> Seeker<'a> {
+    /// Whether [`Seeker::warm`] would do anything.
+    pub(crate) fn is_warmed_by_keys(&self) -> bool {
+        self.runs.iter().any(|sought| sought.at.is_none())
+    }
+
     /// Fetches what looking up keys with these hashes will read.
     pub(crate) fn warm(&self, hashes: &[u64]) {
         if hashes.len() > 1 {
             let cold = self.runs.iter().filter(|sought| sought.at.is_none());
             black_box(cold.fold(0, |sum: u8, sought| sum ^ sought.run.touch(hashes)));
         }
+    }
+
+    /// The same for the keys of entries.
+    pub(crate) fn warm_entries<'e>(&self, entries: impl Iterator<Item = &'e [u8]>) -> Result<()> {
+        if !self.is_warmed_by_keys() {
+            return Ok(());
+        }
+        let extent = self.spine.extent();
+        let hash = |entry| extent.key(entry).map(key_hash);
+        let hashes: SmallVec<[u64; WARM_KEYS]> = entries.map(hash).collect::<Result<_>>()?;
+        self.warm(&hashes);
+        Ok(())
     }
 
     /// As [`Spine::hit`], for a key and its hash. `key` is not less than any key before.
