@@ -131,6 +131,8 @@ pub(super) struct Sim {
     pub(super) readers: Station,
     pub(super) writer: Writer,
     pub(super) life: u32,
+    /// When the store was started again, until it has answered a read.
+    pub(super) started: Option<u64>,
     pub(super) closed_until: u64,
     pub(super) processor: Processor,
     pub(super) pages: Option<Pages>,
@@ -195,6 +197,7 @@ impl Sim {
             readers: Station::new(calibration.workers),
             writer,
             life: 0,
+            started: None,
             closed_until: 0,
             processor: Processor::new(calibration.cores),
             pages,
@@ -289,11 +292,6 @@ impl Sim {
     pub(super) fn settle(&mut self) {
         self.drain();
         self.run_until(u64::MAX);
-    }
-
-    /// The moment.
-    pub(super) fn now(&self) -> u64 {
-        self.now
     }
 
     pub(super) fn at(&mut self, time: u64, event: Event) {
@@ -548,7 +546,7 @@ impl Sim {
         counts.backend_useful += u64::from(useful);
         let fills = useful || refresh || self.setup.fill_late || self.setup.mitigations.single_flight;
         if self.cache.is_some() && fills {
-            self.at(self.now + nanos(self.setup.calibration.cache_delay_s), Event::Fill(job));
+            self.at(self.now + nanos(self.setup.calibration.fill_delay_s), Event::Fill(job));
         } else {
             self.end_job(job);
         }
