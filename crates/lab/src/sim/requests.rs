@@ -15,6 +15,8 @@ impl Sim {
     /// A waiting attempt has its answer, which shows the data of a moment.
     pub(super) fn answer(&mut self, slot: u32, snapshot: u64, time: u64) {
         let request = &self.requests[slot as usize];
+        // Who joined a query of a scaled system late is answered at once: its time is over before they asked.
+        let time = time.max(request.made);
         let (made, key, write) = (request.made, request.key, request.write);
         let superseded = if write { None } else { self.commits.superseded(key, snapshot) };
         let age = superseded.map_or(0, |moment| made.saturating_sub(moment));

@@ -39,8 +39,11 @@ struct Place {
 }
 
 impl Place {
-    /// Whose figure is the least; nobody's if nobody carries the load.
+    /// Whose figure is the least; nobody's if there are not two to compare.
     fn least(&self, figure: impl Fn(&Cost) -> f64) -> Option<Contender> {
+        if self.costs.len() < 2 {
+            return None;
+        }
         self.costs.iter().min_by(|a, b| figure(a).total_cmp(&figure(b))).map(|cost| cost.contender)
     }
 }
@@ -82,10 +85,10 @@ impl Lab<'_> {
         let answered = run.record.sum(0, usize::MAX, |counts| counts.good).max(1) as f64;
         let cpu_us = 1e6 * run.record.cpu_s / plan.calibration.slowdown / answered;
         let memory_bytes = memory_bytes(plan, contender);
-        self.point(&key, x, y, ("cpu_for_each_request_us", cpu_us, "us"));
-        self.point(&key, x, y, ("memory_bytes", memory_bytes, "bytes"));
+        self.point(&key, x, y, ("cpu_for_each_request", cpu_us, "us"));
+        self.point(&key, x, y, ("memory", memory_bytes, "bytes"));
         if let Some(written) = written_bytes(plan, contender, &run.record) {
-            self.point(&key, x, y, ("written_for_each_write_bytes", written, "bytes"));
+            self.point(&key, x, y, ("written_for_each_write", written, "bytes"));
         }
         Some(Cost { contender, cpu_us, memory_bytes })
     }

@@ -17,15 +17,12 @@ use crate::sim::record::SECOND;
 const SPEED: f64 = 0.2;
 /// How long it is slow, in seconds.
 const SLOW: [usize; 5] = [1, 3, 9, 10, 11];
-/// From which on there is a verdict, and which has a timeline.
-const SLOW_STATED: usize = 9;
+/// The one that is shown second by second, and for which every run has a verdict.
 const SLOW_SHOWN: usize = 10;
 /// What is watched after the longest.
 const AFTER: usize = 50;
 /// The share of its own capacity to which a store is loaded.
 const OWN_LOAD: f64 = 0.75;
-/// The capacity that such a store is scaled to.
-const OWN_CAPACITY: f64 = 200.0;
 
 /// Nodes of the cache that are restarted, and the seconds between two of them.
 const NODES: u32 = 8;
@@ -34,8 +31,7 @@ const BETWEEN: usize = 5;
 impl Lab<'_> {
     /// E5.
     pub(in crate::sim) fn retry_storm(&mut self) {
-        let plan = Plan::new(self.sized(300.0, 1_000.0), LOAD, TRIGGER + SLOW[SLOW.len() - 1] + AFTER);
-        let plan = Plan { latencies: false, ..plan };
+        let plan = Plan::new(self.sized(150.0, 1_000.0), LOAD, TRIGGER + SLOW[SLOW.len() - 1] + AFTER);
         self.capacity(&plan);
         for (contender, expected) in
             [(A1, Expected::Down), (A2, Expected::Back), (A3, Expected::Back), (B1, Expected::Steady), (V, Expected::Steady)]
@@ -44,15 +40,15 @@ impl Lab<'_> {
         }
         let budget = Mitigations::none().with(Mitigation::RetryBudget);
         for contender in [A0, B1, V] {
-            let plan = self.own_plan(contender, plan.rates.len());
+            let plan = self.own_plan(contender, &plan);
             let load = format!("at {:.0} % of its own capacity,", 100.0 * OWN_LOAD);
             self.storms(&plan, contender, &load, Expected::Down, Mitigations::none());
             self.storms(&plan, contender, &format!("{load} retry budget,"), Expected::Back, budget);
         }
     }
 
-    /// Reads alone, for a store that is loaded to a share of what it can answer itself.
-    fn own_plan(&self, contender: Contender, seconds: usize) -> Plan {
+    /// Reads alone, for a store that is loaded to a share of what it can answer itself, scaled to the same capacity.
+    fn own_plan(&self, contender: Contender, like: &Plan) -> Plan {
         let calibration = self.calibration;
         let workers = f64::from(calibration.workers);
         let capacity = match contender {
@@ -60,9 +56,9 @@ impl Lab<'_> {
             V => workers / calibration.view_read_s,
             _ => calibration.capacity,
         };
-        let factor = (capacity / OWN_CAPACITY).max(1.0);
+        let factor = (capacity / like.calibration.capacity).max(1.0);
         let mut plan = Plan::new(calibration.scaled(factor), 1.0, 0);
-        plan.rates = vec![OWN_LOAD * capacity / factor; seconds];
+        plan.rates = vec![OWN_LOAD * capacity / factor; like.rates.len()];
         plan.write_share = 0.0;
         plan
     }
@@ -109,7 +105,8 @@ impl Lab<'_> {
         let key = self.key(contender, variant.trim_end_matches(','), seed);
         let x = ("slow_s", slow as f64);
         self.point(&key, x, ("", 0.0), ("lost_requests", pair.recovery.lost, "1"));
-        if slow < SLOW_STATED || seed != self.seed() {
+        let is_stated = slow == SLOW_SHOWN || (slow > SLOW[1] && variant.is_empty());
+        if !is_stated || seed != self.seed() {
             return;
         }
         let key = self.key(contender, format!("{variant} slow for {slow} s").trim(), seed);
@@ -139,9 +136,14 @@ impl Lab<'_> {
         for (contender, expected, page_share) in moves {
             let setup = Setup { page_share, ..plan.setup(contender, self.seed()) };
             let variant = page_share.map_or("working set moves".to_owned(), |share| {
-                format!("working set moves, memory for {:.0} % of the pages", 100.0 * share)
+                format!("working set moves, memory {:.0} % of the data", 100.0 * share)
             });
-            self.disturbed(&plan, &variant, expected, setup, &[shift], "half of all ranks are taken by other keys");
+            let cached = 100.0 * f64::from(setup.cache_keys) / f64::from(plan.calibration.keys);
+            let note = format!(
+                "every rank is taken by another key; the cache holds {cached:.0} % of all keys, and so some of those that become hot"
+            );
+            let note = if setup.cache_keys > 0 { &note } else { "every rank is taken by another key" };
+            self.disturbed(&plan, &variant, expected, setup, &[shift], note);
         }
         self.rolling_restart(&plan);
         for (contender, expected) in

@@ -16,6 +16,8 @@ const LOAD: f64 = 2.0;
 const WRITE_SHARE: f64 = 0.1;
 /// The share of the writer's time that may be taken.
 const WRITER_LOAD: f64 = 0.3;
+/// With fewer deletions lost than this, whether it matters is chance.
+const LOST_LEAST: f64 = 20.0;
 /// A slow way from the backend to the cache: a pause of the process between its query and its fill.
 const SLOW_FILL_S: f64 = 0.02;
 
@@ -33,13 +35,15 @@ enum Stated {
 impl Lab<'_> {
     /// E6.
     pub(in crate::sim) fn staleness(&mut self) {
-        let mut plan = Plan::new(self.sized(2_000.0, 2_000.0), LOAD, self.scale.pick(30, 120));
+        let mut plan = Plan::new(self.sized(2_000.0, 2_000.0), LOAD, self.scale.pick(60, 240));
         let writer = plan.calibration.write_s.max(plan.calibration.summary_write_s);
         plan.write_share = (WRITER_LOAD / (writer * plan.rates[0])).min(WRITE_SHARE);
+        let writes = plan.write_share * plan.rates.iter().sum::<f64>();
         for lost in [0.0, 0.001, 0.01] {
             for contender in [A1, A2, A3] {
                 // Without lost deletions, leases promise everything and a naive cache depends on chance.
                 let stated = match (contender, lost > 0.0) {
+                    (_, true) if lost * writes < LOST_LEAST => Stated::Open,
                     (_, true) => Stated::Some,
                     (A1, _) => Stated::Open,
                     _ => Stated::None,
