@@ -43,7 +43,8 @@ fn figure(results: &Results, experiment: &str, lines: &[&Second], name: &str, ro
             .reduce(f64::min);
         // The model's systems differ in size, so that each of its experiments states its own.
         let states = |line: &&Calibration| mode != Mode::Sim || line.experiment == experiment;
-        let capacity = results.calibration.iter().filter(|line| line.mode == mode && line.name == "capacity").find(states);
+        let capacity =
+            results.calibration.iter().filter(|line| line.mode == mode && line.name == "capacity").find(states);
         let alt = alt(&strips, trigger);
         let capacity = capacity.map(|line| line.value);
         Panel { mode, chart: Chart::Strips(Strips { rows: strips, trigger, capacity }), alt }
@@ -69,9 +70,8 @@ fn strip(results: &Results, experiment: &str, mode: Mode, row: &Row, name: &str,
         let spread = spread_at(*second, |line| line.good)?;
         Some((f64::from(*second), spread.median, spread.low, spread.high))
     });
-    let offered = seconds
-        .iter()
-        .filter_map(|second| Some((f64::from(*second), spread_at(*second, |line| line.offered)?.median)));
+    let offered =
+        seconds.iter().filter_map(|second| Some((f64::from(*second), spread_at(*second, |line| line.offered)?.median)));
     let verdicts = results.verdicts_of(experiment, mode, contender, variant);
     // A timeline without a verdict ended somehow, but nobody says how.
     let ending = if verdicts.is_empty() { String::new() } else { ending(&verdicts) };

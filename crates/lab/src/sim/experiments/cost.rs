@@ -51,7 +51,8 @@ impl Place {
 impl Lab<'_> {
     /// E10.
     pub(in crate::sim) fn cost(&mut self) {
-        let writes = self.scale.pick(vec![0.0, 0.01, 0.1, 0.5, 0.99], vec![0.0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.9, 0.99]);
+        let writes =
+            self.scale.pick(vec![0.0, 0.01, 0.1, 0.5, 0.99], vec![0.0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.9, 0.99]);
         let skews = [0.0, 0.8, 1.1, 1.3];
         let mut places = Vec::new();
         for (map, times, load) in MAPS {
@@ -95,10 +96,12 @@ impl Lab<'_> {
 
     fn cost_verdicts(&mut self, places: &[Place]) {
         for contender in Contender::ALL {
-            let carried = places.iter().filter(|place| place.costs.iter().any(|cost| cost.contender == contender)).count();
+            let carried =
+                places.iter().filter(|place| place.costs.iter().any(|cost| cost.contender == contender)).count();
             let cpu = |place: &&Place| place.least(|cost| cost.cpu_us) == Some(contender);
             let cheapest = places.iter().filter(cpu).count();
-            let smallest = places.iter().filter(|place| place.least(|cost| cost.memory_bytes) == Some(contender)).count();
+            let smallest =
+                places.iter().filter(|place| place.least(|cost| cost.memory_bytes) == Some(contender)).count();
             let (expectation, as_expected) = match contender {
                 V => {
                     let few = places.iter().filter(|place| place.writes <= 0.01).all(|place| cpu(&place));

@@ -134,24 +134,13 @@ impl Pair {
     }
 }
 
-/// Runs a setup up to second `trigger`, disturbs one of two copies, and lets both come to their end.
-pub(super) fn pair(setup: Setup, trigger: usize, disturb: impl Fn(&mut Sim)) -> Pair {
-    pair_of(setup, trigger, &[(trigger, &disturb)])
-}
-
-/// A disturbance and its second.
-pub(super) type Step<'a> = (usize, &'a dyn Fn(&mut Sim));
-
-/// The same with several disturbances, in order, the first of them at `trigger`.
-pub(super) fn pair_of(setup: Setup, trigger: usize, steps: &[Step<'_>]) -> Pair {
+/// Runs a setup up to second `trigger`, disturbs one of two copies, and lets both come to their end. What disturbs may run on.
+pub(super) fn pair(setup: Setup, trigger: usize, disturb: impl FnOnce(&mut Sim)) -> Pair {
     let mut run = Sim::new(setup);
     run.run_until(trigger as u64 * SECOND);
     let mut twin = run.clone();
     twin.drain();
-    for (second, disturb) in steps {
-        run.run_until(*second as u64 * SECOND);
-        disturb(&mut run);
-    }
+    disturb(&mut run);
     run.drain();
     Pair::of(run, twin.record, trigger)
 }
@@ -189,7 +178,9 @@ impl Expected {
         match self {
             Expected::Steady => Some(recovery.outcome == Outcome::Steady),
             Expected::Back => Some(matches!(recovery.outcome, Outcome::Steady | Outcome::Recovered)),
-            Expected::BackNotBefore(least) => Some(recovery.seconds.is_some_and(|seconds| seconds + 1.0 >= 0.9 * least)),
+            Expected::BackNotBefore(least) => {
+                Some(recovery.seconds.is_some_and(|seconds| seconds + 1.0 >= 0.9 * least))
+            }
             Expected::BackWithin(most) => {
                 let seconds = if recovery.outcome == Outcome::Steady { Some(0.0) } else { recovery.seconds };
                 Some(seconds.is_some_and(|seconds| seconds <= most))
@@ -233,7 +224,16 @@ impl Lab<'_> {
     pub(super) fn capacity(&mut self, plan: &Plan) {
         let Key { experiment, mode, contender, variant, seed } = self.key(Contender::A0, "", 0);
         let (name, value, unit) = ("capacity".to_owned(), plan.calibration.capacity, "1/s".to_owned());
-        self.results.calibration.push(results::Calibration { experiment, mode, contender, variant, seed, name, value, unit });
+        self.results.calibration.push(results::Calibration {
+            experiment,
+            mode,
+            contender,
+            variant,
+            seed,
+            name,
+            value,
+            unit,
+        });
     }
 
     pub(super) fn say(&mut self, text: &str) {
@@ -321,7 +321,14 @@ impl Lab<'_> {
     }
 
     /// Adds what came of a run.
-    pub(super) fn verdict(&mut self, key: &Key, expected: Expected, predicted_s: Option<f64>, pair: &Pair, note: String) {
+    pub(super) fn verdict(
+        &mut self,
+        key: &Key,
+        expected: Expected,
+        predicted_s: Option<f64>,
+        pair: &Pair,
+        note: String,
+    ) {
         let stated = (expected.text(), expected.holds(&pair.recovery));
         self.verdict_as(key, stated, predicted_s, pair, note);
     }

@@ -254,7 +254,8 @@ impl Lab<'_> {
         self.verdict(key, writes.expected, None, pair, note);
         if let Some(verdict) = self.results.verdicts.last_mut() {
             // The twin was offered less, so that the difference of the two is not what was lost.
-            verdict.lost_requests = Some(run.sum(BEGIN, usize::MAX, |counts| counts.failed + counts.late + counts.stale) as f64);
+            verdict.lost_requests =
+                Some(run.sum(BEGIN, usize::MAX, |counts| counts.failed + counts.late + counts.stale) as f64);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! also loads each store to three quarters of its *own* capacity, where nothing but the clients' restraint helps.
 
 use super::flush::{LOAD, TRIGGER};
-use super::{Expected, Lab, Pair, Plan, Step, pair_of};
+use super::{Expected, Lab, Pair, Plan, pair};
 use crate::results::Contender::{self, A0, A1, A2, A3, B1, V};
 use crate::results::Outcome;
 use crate::sim::engine::{Setup, Sim};
@@ -33,9 +33,13 @@ impl Lab<'_> {
     pub(in crate::sim) fn retry_storm(&mut self) {
         let plan = Plan::new(self.sized(150.0, 1_000.0), LOAD, TRIGGER + SLOW[SLOW.len() - 1] + AFTER);
         self.capacity(&plan);
-        for (contender, expected) in
-            [(A1, Expected::Down), (A2, Expected::Back), (A3, Expected::Back), (B1, Expected::Steady), (V, Expected::Steady)]
-        {
+        for (contender, expected) in [
+            (A1, Expected::Down),
+            (A2, Expected::Back),
+            (A3, Expected::Back),
+            (B1, Expected::Steady),
+            (V, Expected::Steady),
+        ] {
             self.storms(&plan, contender, "", expected, Mitigations::none());
         }
         let budget = Mitigations::none().with(Mitigation::RetryBudget);
@@ -123,7 +127,6 @@ impl Lab<'_> {
         self.capacity(&plan);
         let least = plan.refill_s(LOAD);
         let half = plan.calibration.keys / 2;
-        let shift: Step<'_> = (TRIGGER, &|run| run.turn_keys(half));
         let moves = [
             (A1, Expected::Down, None),
             (A2, Expected::BackNotBefore(least), None),
@@ -135,58 +138,58 @@ impl Lab<'_> {
         ];
         for (contender, expected, page_share) in moves {
             let setup = Setup { page_share, ..plan.setup(contender, self.seed()) };
-            let variant = page_share.map_or("working set moves".to_owned(), |share| {
-                format!("working set moves, memory {:.0} % of the data", 100.0 * share)
-            });
+            let memory =
+                page_share.map_or(String::new(), |share| format!(", memory {:.0} % of the data", 100.0 * share));
             let cached = 100.0 * f64::from(setup.cache_keys) / f64::from(plan.calibration.keys);
-            let note = format!(
-                "every rank is taken by another key; the cache holds {cached:.0} % of all keys, and so some of those that become hot"
-            );
-            let note = if setup.cache_keys > 0 { &note } else { "every rank is taken by another key" };
-            self.disturbed(&plan, &variant, expected, setup, &[shift], note);
+            let part = format!("; the cache holds {cached:.0} % of all keys, and so some of those that become hot");
+            let part = if setup.cache_keys > 0 { part } else { String::new() };
+            let note = format!("every rank is taken by another key{part}");
+            let event = (format!("working set moves{memory}"), expected, note);
+            self.disturbed(&plan, event, setup, |run| run.turn_keys(half));
         }
         self.rolling_restart(&plan);
-        for (contender, expected) in
-            [(A1, Expected::Back), (A2, Expected::Back), (A3, Expected::Back), (B1, Expected::Steady), (V, Expected::Steady)]
-        {
+        for contender in [A1, A2, A3, B1, V] {
             let setup = plan.setup(contender, self.seed());
-            let cached = setup.cache_keys > 0;
-            let note = if cached { "one key is dropped" } else { "there is nothing that could expire" };
-            let expire: Step<'_> = (TRIGGER, &|run| run.drop_hottest(1));
-            self.disturbed(&plan, "hottest key expires", expected, setup, &[expire], note);
+            let (expected, note) = match contender {
+                B1 | V => (Expected::Steady, "there is nothing that could expire"),
+                _ => (Expected::Back, "one key is dropped"),
+            };
+            let event = ("hottest key expires".to_owned(), expected, note.to_owned());
+            self.disturbed(&plan, event, setup, |run| run.drop_hottest(1));
         }
     }
 
     fn rolling_restart(&mut self, plan: &Plan) {
-        let nodes: Vec<Box<dyn Fn(&mut Sim)>> =
-            (0..NODES).map(|node| Box::new(move |run: &mut Sim| run.drop_node(node, NODES)) as Box<dyn Fn(&mut Sim)>).collect();
-        let steps: Vec<Step<'_>> =
-            nodes.iter().enumerate().map(|(at, drop)| (TRIGGER + at * BETWEEN, drop.as_ref())).collect();
+        let name = || "rolling restart".to_owned();
         for (contender, expected) in [(A1, Expected::Down), (A2, Expected::Back), (A3, Expected::Back)] {
             let note = format!("{NODES} nodes of the cache lose their part, one every {BETWEEN} s");
-            self.disturbed(plan, "rolling restart", expected, plan.setup(contender, self.seed()), &steps, &note);
+            let setup = plan.setup(contender, self.seed());
+            self.disturbed(plan, (name(), expected, note), setup, |run| {
+                for node in 0..NODES {
+                    run.run_until((TRIGGER + node as usize * BETWEEN) as u64 * SECOND);
+                    run.drop_node(node, NODES);
+                }
+            });
         }
         for contender in [B1, V] {
-            let restart: Step<'_> = (TRIGGER, &|run| run.restart(false));
             let note = format!("the one process is closed for {} s", plan.calibration.open_s);
             let setup = plan.setup(contender, self.seed());
-            self.disturbed(plan, "rolling restart", Expected::Back, setup, &[restart], &note);
+            self.disturbed(plan, (name(), Expected::Back, note), setup, |run| run.restart(false));
         }
     }
 
+    /// Runs an event: its name, what is expected, and what a reader should know.
     fn disturbed(
         &mut self,
         plan: &Plan,
-        variant: &str,
-        expected: Expected,
+        (name, expected, note): (String, Expected, String),
         setup: Setup,
-        steps: &[Step<'_>],
-        note: &str,
+        disturb: impl FnOnce(&mut Sim),
     ) {
-        let key = self.key(setup.contender, variant, setup.seed);
-        self.say(&format!("{variant}, {}", setup.contender.title()));
+        let key = self.key(setup.contender, &name, setup.seed);
+        self.say(&format!("{name}, {}", setup.contender.title()));
         let predicted = matches!(expected, Expected::BackNotBefore(_)).then(|| plan.refill_s(LOAD));
-        let pair = pair_of(setup, TRIGGER, steps);
+        let pair = pair(setup, TRIGGER, disturb);
         self.timeline(&key, &pair.run);
         self.verdict(&key, expected, predicted, &pair, format!("{note}; {}", plan.size()));
     }

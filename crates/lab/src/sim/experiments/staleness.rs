@@ -48,8 +48,7 @@ impl Lab<'_> {
                     (A1, _) => Stated::Open,
                     _ => Stated::None,
                 };
-                let variant =
-                    if lost > 0.0 { format!("{:.1} % of deletes lost", 100.0 * lost) } else { String::new() };
+                let variant = if lost > 0.0 { format!("{:.1} % of deletes lost", 100.0 * lost) } else { String::new() };
                 let setup = Setup { lost_deletes: lost, ..plan.setup(contender, self.seed()) };
                 self.stale(&plan, &variant, stated, setup);
             }
@@ -88,7 +87,8 @@ impl Lab<'_> {
         };
         let share = |count: u64| count as f64 / pair.run.ended.max(1) as f64;
         let behind = pair.run.sum(0, usize::MAX, |counts| counts.stale_at_all);
-        let premise = if key.contender == B1 || key.contender == V { "; a premise of the model, not a finding" } else { "" };
+        let premise =
+            if key.contender == B1 || key.contender == V { "; a premise of the model, not a finding" } else { "" };
         let note = format!(
             "{:.3} % of the answers were behind at all, the oldest by {:.3} s; {:.1} % writes, {:.0} commits{premise}; {}",
             100.0 * share(behind),
