@@ -240,6 +240,17 @@ impl Sim {
                     }
                 }
             }
+            // Reads put a key in; writes and its time to live take it out.
+            let of = |rates: &[f64]| rates.first().copied().unwrap_or(0.0);
+            let (reads, writes) = (of(&self.setup.read_rates), of(&self.setup.write_rates));
+            let there: Vec<u32> = cache.keys().collect();
+            for key in there {
+                let share = popularity.share(key);
+                let (put, taken) = (share * reads, share * writes + 1.0 / ttl);
+                if random.unit() * (put + taken) < taken {
+                    cache.remove(key);
+                }
+            }
         }
         if let Some(pages) = &mut self.pages {
             for _ in 0..u64::from(keys) * 5 {

@@ -62,8 +62,8 @@ impl Lab<'_> {
             }
         }
         // Only shares are asked for here, so that a smaller system will do.
-        let calibration = calibration.scaled(self.scale.pick(8.0, 2.0));
-        self.start_under_load(&[1.0, 2.0, 4.0, 6.0, 8.0, 10.0], |times| {
+        let calibration = calibration.scaled(self.scale.pick(16.0, 4.0));
+        self.start_under_load(&[1.0, 4.0, 8.0, 12.0, 16.0, 24.0], |times| {
             let load = times * calibration.page_iops / f64::from(calibration.pages_per_lookup) / calibration.capacity;
             Plan { write_share: 0.0, ..Plan::new(calibration.clone(), load, COLD_SECONDS) }
         });
