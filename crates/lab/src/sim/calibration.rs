@@ -150,13 +150,16 @@ fn seconds(value: f64, unit: &str) -> f64 {
 
 impl Calibration {
     /// The defaults, with every figure that a real run measured in place of them. A line with a name that the model has no
-    /// use for is passed over. Names are those of [`Calibration::lines`]; times may be in `s`, `ms`, `us` or `ns`.
+    /// use for is passed over, and so is what the model says of itself. Times may be in `s`, `ms`, `us` or `ns`.
     pub fn from_lines(lines: &[results::Calibration]) -> Calibration {
         let mut calibration = Calibration::default();
-        for line in lines.iter().filter(|line| line.value.is_finite() && line.value > 0.0) {
+        let is_measured = |line: &&results::Calibration| line.mode != results::Mode::Sim && line.value.is_finite();
+        let lines: Vec<&results::Calibration> =
+            lines.iter().filter(is_measured).filter(|line| line.value > 0.0).collect();
+        for line in &lines {
             calibration.set(line);
         }
-        let cache_keys = lines.iter().find(|line| line.name == "cache_keys" && line.value > 0.0);
+        let cache_keys = lines.iter().find(|line| line.name == "cache_keys");
         if let Some(line) = cache_keys {
             calibration.cache_share = (line.value / f64::from(calibration.keys)).min(1.0);
         }
@@ -308,6 +311,7 @@ mod tests {
             line(Contender::B1, "write_service_mean", 0.2, "ms"),
             line(Contender::A0, "something_else", 7.0, "1"),
             line(Contender::A0, "ttl", f64::NAN, "s"),
+            results::Calibration { mode: Mode::Sim, ..line(Contender::A0, "capacity", 300.0, "1/s") },
         ];
         let calibration = Calibration::from_lines(&lines);
         let expected = Calibration {

@@ -26,6 +26,7 @@ impl Lab<'_> {
         let seed = self.seed();
         let least = plan.refill_s(LOAD);
         self.capacity(&plan);
+        self.fed_with();
         self.backend_alone(&plan, seed);
         let of = |contender, change: fn(&mut Setup)| {
             let mut setup = plan.setup(contender, seed);

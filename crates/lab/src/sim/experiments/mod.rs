@@ -222,8 +222,19 @@ impl Lab<'_> {
 
     /// Adds the capacity of the system that is modelled, for the line in the timelines.
     pub(super) fn capacity(&mut self, plan: &Plan) {
+        self.figure("capacity", plan.calibration.capacity, "1/s");
+    }
+
+    /// Adds what the model was fed with, before anything is scaled.
+    pub(super) fn fed_with(&mut self) {
+        for (name, value, unit) in self.calibration.lines() {
+            self.figure(&format!("fed_{name}"), value, unit);
+        }
+    }
+
+    fn figure(&mut self, name: &str, value: f64, unit: &str) {
         let Key { experiment, mode, contender, variant, seed } = self.key(Contender::A0, "", 0);
-        let (name, value, unit) = ("capacity".to_owned(), plan.calibration.capacity, "1/s".to_owned());
+        let (name, unit) = (name.to_owned(), unit.to_owned());
         self.results.calibration.push(results::Calibration {
             experiment,
             mode,
