@@ -95,9 +95,11 @@ fn section(results: &Results, experiment: &Experiment) -> Option<String> {
         escaped(experiment.question),
         id = experiment.id
     );
+    text += "<div class=\"figures\">\n";
     for figure in &figures {
         text += &drawn(figure);
     }
+    text += "</div>\n";
     if !absent.is_empty() {
         let list = absent.join(", ");
         text += &format!("<p class=\"absent\">No data in this directory, so not drawn: {}.</p>\n", escaped(&list));
@@ -108,8 +110,9 @@ fn section(results: &Results, experiment: &Experiment) -> Option<String> {
 }
 
 fn drawn(figure: &Figure) -> String {
-    let mut text =
-        format!("<figure id=\"{}\"><h3>{}</h3>\n<div class=\"panels\">\n", escaped(&figure.id), escaped(&figure.title));
+    let class = if figure.panels.len() > 1 { " class=\"wide\"" } else { "" };
+    let (id, title) = (escaped(&figure.id), escaped(&figure.title));
+    let mut text = format!("<figure id=\"{id}\"{class}><h3>{title}</h3>\n<div class=\"panels\">\n");
     for panel in &figure.panels {
         text += &format!("<div class=\"panel\">{}</div>\n", panel.drawn().inline(&panel.alt));
     }

@@ -119,16 +119,15 @@ fn is_readable(found: &Found) {
     assert!(found.resources.is_empty(), "loaded from elsewhere: {:#?}", found.resources);
     assert!(found.pale.is_empty(), "hard to see: {:#?}", found.pale);
     assert!(found.charts.len() > 20, "{} charts", found.charts.len());
-    for chart in &found.charts {
-        assert!(
-            chart.drawn > 0 && chart.drawn == chart.claimed,
-            "{}: {} of {} marks are drawn",
-            chart.name,
-            chart.drawn,
-            chart.claimed
-        );
-        assert!(chart.outside.is_empty() && chart.overlapping.is_empty(), "{chart:#?}");
-    }
+    let wrong = found.charts.iter().filter_map(|chart| {
+        let is_drawn = chart.drawn > 0 && chart.drawn == chart.claimed;
+        let is_clear = chart.outside.is_empty() && chart.overlapping.is_empty();
+        let Chart { name, claimed, drawn, outside, overlapping } = chart;
+        let wrong = format!("{name}: {drawn} of {claimed} marks, outside {outside:?}, overlapping {overlapping:?}");
+        (!is_drawn || !is_clear).then_some(wrong)
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn of(results: &Results, experiment: &str) -> Vec<Figure> {
     for (metric, x_name) in distinct(points.iter().map(|point| (point.metric.as_str(), point.x_name.as_str()))) {
         let own: Vec<&Point> =
             points.iter().filter(|point| point.metric == metric && point.x_name == x_name).copied().collect();
-        if distinct(own.iter().map(|point| point.x)).len() > 1 {
+        if has_lines(&own) {
             figures.extend(lines(experiment, metric, x_name, &own));
         } else {
             single.extend(own);
@@ -26,6 +26,29 @@ pub(super) fn of(results: &Results, experiment: &str) -> Vec<Figure> {
     }
     figures.extend(bars(experiment, &single));
     figures
+}
+
+/// Whether any contender has a figure at more than one place.
+fn has_lines(points: &[&Point]) -> bool {
+    let places = distinct(points.iter().map(|point| (point.contender, point.mode, point.variant.as_str(), point.x)));
+    let lines = distinct(places.iter().map(|place| (place.0, place.1, place.2)));
+    places.len() > lines.len()
+}
+
+/// What tells bars of one contender apart: where a figure was taken too, if not all were taken at the same place.
+fn place(point: &Point, points: &[&Point]) -> String {
+    let is_other = |other: &&Point| other.metric == point.metric && other.x != point.x;
+    let detail = detail(point);
+    if !points.iter().any(is_other) {
+        return detail;
+    }
+    let x = format!("at {} {}", short(&point.x_name), Unit::of("1", &point.x_name).0.show(point.x));
+    if detail.is_empty() { x } else { format!("{detail}, {x}") }
+}
+
+/// A variable's name where there is no room for more.
+fn short(name: &str) -> String {
+    if name == "load_over_capacity" { "L/M".to_owned() } else { words(name) }
 }
 
 /// What tells lines of one contender apart.
@@ -59,7 +82,7 @@ fn lines(experiment: &str, metric: &str, x_name: &str, points: &[&Point]) -> Opt
     } else {
         "Lines are medians over seeds, bands reach from the lowest to the highest seed."
     };
-    let title = format!("{} over {}", capital(&words(metric)), words(x_name));
+    let title = format!("{} against {}", capital(&words(metric)), words(x_name));
     Figure::new(slug(&format!("{experiment} {metric} {x_name}")), title, caption, panels.collect())
 }
 
@@ -93,7 +116,9 @@ fn series(points: &[&Point], contender: Contender) -> Vec<Series> {
         });
         let dashed =
             if details.len() == 2 { is_return(detail) || index == 1 && !is_return(&details[0]) } else { false };
-        Series { contender, name: label(contender, detail), dashed, points: points.collect() }
+        let rank = (details.len() > 2).then_some(index);
+        let name = label(contender, detail);
+        Series { contender, name, detail: detail.clone(), rank, dashed, points: points.collect() }
     };
     details.iter().enumerate().map(named).collect()
 }
@@ -116,7 +141,7 @@ fn alt(metric: &str, x_name: &str, facets: &[Facet], unit: &Unit) -> String {
         _ => series.name.clone(),
     };
     let all: Vec<String> = facets.iter().flat_map(|facet| &facet.series).map(line).collect();
-    format!("{} over {}. {}.", words(metric), words(x_name), all.join(". "))
+    format!("{} against {}. {}.", words(metric), words(x_name), all.join(". "))
 }
 
 fn bars(experiment: &str, points: &[&Point]) -> Option<Figure> {
@@ -134,9 +159,9 @@ fn bars(experiment: &str, points: &[&Point]) -> Option<Figure> {
 fn group(metric: &str, points: &[&Point]) -> BarGroup {
     let own: Vec<&&Point> = points.iter().filter(|point| point.metric == metric).collect();
     let (unit, factor) = own.first().map_or((Unit::Count, 1.0), |point| Unit::of(&point.unit, metric));
-    let rows: Vec<(Contender, String)> = distinct(own.iter().map(|point| (point.contender, detail(point))));
+    let rows: Vec<(Contender, String)> = distinct(own.iter().map(|point| (point.contender, place(point, points))));
     let bars = rows.into_iter().map(|(contender, detail)| {
-        let is_own = |point: &&&&Point| point.contender == contender && self::detail(point) == detail;
+        let is_own = |point: &&&&Point| point.contender == contender && place(point, points) == detail;
         let spread = Spread::of(own.iter().filter(is_own).map(|point| point.value * factor));
         Bar {
             contender,
