@@ -46,6 +46,16 @@ fn every_experiment_has_charts_and_every_chart_has_data() {
 }
 
 #[test]
+fn the_head_says_what_became_of_each_contender() {
+    let page = page(&made::all());
+    let head = between(&page, "<dl class=\"contenders\">", "</dl>").concat();
+    let said =
+        ["still down at the end</strong> (measured, in one process; K/M is 12.5 s)", "back after 16 to 17 s</strong>"];
+    assert!(said.iter().all(|words| head.contains(words)), "{head}");
+    assert_eq!(head.matches("did not move</strong>").count(), 2, "{head}");
+}
+
+#[test]
 fn names_and_notes_are_text_and_never_mark_up() {
     let page = page(&made::all());
     assert!(!page.contains("<script"), "a note became a script");

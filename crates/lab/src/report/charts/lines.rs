@@ -162,7 +162,7 @@ impl Lines {
             let words = self.x.unit.tick(tick);
             // The last one does not reach beyond its frame.
             let half = text_width(&words, SMALL) / 2.0;
-            svg.text("s m", (x.min(frame.right + 3.0 - half), frame.base + 14.0), Anchor::Middle, &words);
+            svg.text("s m", (x.min(frame.right + 1.0 - half), frame.base + 14.0), Anchor::Middle, &words);
         }
     }
 
