@@ -41,7 +41,9 @@ fn figure(results: &Results, experiment: &str, lines: &[&Second], name: &str, ro
             .filter(|one| rows.iter().any(|row| row.0 == one.contender && row.1 == one.variant))
             .filter_map(|one| one.trigger_second)
             .reduce(f64::min);
-        let capacity = results.calibration.iter().find(|line| line.mode == mode && line.name == "capacity");
+        // The model is fed with a measured capacity, which may stand in the files once only.
+        let known = || results.calibration.iter().filter(|line| line.name == "capacity");
+        let capacity = known().find(|line| line.mode == mode).or_else(|| known().next());
         let alt = alt(&strips, trigger);
         let capacity = capacity.map(|line| line.value);
         Panel { mode, chart: Chart::Strips(Strips { rows: strips, trigger, capacity }), alt }
