@@ -3,7 +3,7 @@
 use super::{Figure, Panel, modes, slug};
 use crate::report::charts::{Cell, Chart, Heat, HeatFacet, Value};
 use crate::report::data::{Spread, distinct, label};
-use crate::report::units::{Unit, words};
+use crate::report::units::{Unit, brief, words};
 use crate::results::{Contender, Mode, Point, Results};
 
 /// Two figures that differ by less than this share are a tie.
@@ -62,7 +62,7 @@ fn map(results: &Results, experiment: &str, subject: Subject<'_>) -> Option<Figu
         "Medians over the seeds that have the figure. Light is good. An empty cell has none: it never left its steady \
          state there, or was not back when the run ended; the map of shares says which."
     };
-    let title = format!("{} against {} and {}", words(subject.0), words(subject.1), words(subject.2));
+    let title = format!("{}, over {} and {}", words(subject.0), brief(subject.1), brief(subject.2));
     Figure::new(slug(&format!("{experiment} {} map", subject.0)), sentence(&title), caption, panels.collect())
 }
 
@@ -175,7 +175,7 @@ fn winner_figure(
          tie. Contenders that cannot be compared by one figure may be worse by another: read the maps together.",
         TIE_SHARE * 100.0
     );
-    let title = format!("Who wins, over {} and {}", words(x_name), words(y_name));
+    let title = format!("Who wins, over {} and {}", brief(x_name), brief(y_name));
     Figure::new(slug(&format!("{experiment} who wins {x_name} {y_name}")), title, caption, panels.collect())
 }
 

@@ -3,7 +3,7 @@
 use super::{Figure, Panel, maps, modes, slug};
 use crate::report::charts::{Axis, Bar, BarGroup, Bars, Chart, Facet, Lines, Series};
 use crate::report::data::{Spread, distinct, label};
-use crate::report::units::{Unit, words};
+use crate::report::units::{Unit, brief, words};
 use crate::results::{Contender, Point, Results};
 
 /// More lines than this in one frame cannot be told apart.
@@ -11,7 +11,9 @@ const SERIES_MAX: usize = 6;
 
 /// All figures of an experiment's points that are not maps.
 pub(super) fn of(results: &Results, experiment: &str) -> Vec<Figure> {
-    let is_own = |point: &&Point| point.experiment == experiment && !maps::is_mapped(results, point);
+    // What the verdicts say too has bars of its own.
+    let is_said = |point: &Point| experiment == "E6" && matches!(point.metric.as_str(), "stale_reads" | "wrong_keys");
+    let is_own = |point: &&Point| point.experiment == experiment && !maps::is_mapped(results, point) && !is_said(point);
     let points: Vec<&Point> = results.points.iter().filter(is_own).collect();
     let mut figures = Vec::new();
     let mut single = Vec::new();
@@ -35,20 +37,14 @@ fn has_lines(points: &[&Point]) -> bool {
     places.len() > lines.len()
 }
 
-/// What tells bars of one contender apart: where a figure was taken too, if not all were taken at the same place.
+/// What tells bars apart: where a figure was taken too, if not all were taken at the same place and nothing else says it.
 fn place(point: &Point, points: &[&Point]) -> String {
     let is_other = |other: &&Point| other.metric == point.metric && other.x != point.x;
     let detail = detail(point);
-    if !points.iter().any(is_other) {
+    if !detail.is_empty() || point.x == 0.0 || !points.iter().any(is_other) {
         return detail;
     }
-    let x = format!("at {} {}", short(&point.x_name), Unit::of("1", &point.x_name).0.show(point.x));
-    if detail.is_empty() { x } else { format!("{detail}, {x}") }
-}
-
-/// A variable's name where there is no room for more.
-fn short(name: &str) -> String {
-    if name == "load_over_capacity" { "L/M".to_owned() } else { words(name) }
+    format!("at {} {}", brief(&point.x_name), Unit::of("1", &point.x_name).0.show(point.x))
 }
 
 /// What tells lines of one contender apart.
@@ -82,7 +78,7 @@ fn lines(experiment: &str, metric: &str, x_name: &str, points: &[&Point]) -> Opt
     } else {
         "Lines are medians over seeds, bands reach from the lowest to the highest seed."
     };
-    let title = format!("{} against {}", capital(&words(metric)), words(x_name));
+    let title = format!("{}, over {}", capital(&words(metric)), brief(x_name));
     Figure::new(slug(&format!("{experiment} {metric} {x_name}")), title, caption, panels.collect())
 }
 

@@ -45,7 +45,9 @@ fn figure(results: &Results, experiment: &str, lines: &[&Second], name: &str, ro
         let known = || results.calibration.iter().filter(|line| line.name == "capacity");
         let capacity = known().find(|line| line.mode == mode).or_else(|| known().next());
         let alt = alt(&strips, trigger);
-        let capacity = capacity.map(|line| line.value);
+        // The summary table and the view do not ask the backend.
+        let asks = strips.iter().any(|strip| strip.contender < Contender::B1);
+        let capacity = capacity.filter(|_| asks).map(|line| line.value);
         Panel { mode, chart: Chart::Strips(Strips { rows: strips, trigger, capacity }), alt }
     });
     let title = if name.is_empty() { "Goodput over time".to_owned() } else { format!("Goodput over time: {name}") };
