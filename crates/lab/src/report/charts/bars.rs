@@ -57,6 +57,7 @@ impl BarGroup {
             let y = svg.height - 3.0;
             svg.text("b", (LEFT, y), Anchor::Start, &line);
         }
+        svg.height += 2.0;
         let highest = |bar: &Bar| bar.value.into_iter().chain(bar.range.map(|range| range.1));
         let high = self.bars.iter().flat_map(highest).chain(self.line.as_ref().map(|line| line.0)).fold(0.0, f64::max);
         // Room for the words behind the longest bar.
