@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod cache;
 pub mod calibrate;
+pub mod child;
 pub mod client;
 pub mod clock;
 pub mod error;
