@@ -91,7 +91,8 @@ pub fn run(task: &Task) -> Result<()> {
     let store = Views::open(task.workload, &task.directory, task.memory_bytes)?;
     say(Line::Open)?;
     let mut reader = store.reader()?;
-    let keys = Keys::new(task.workload.keys, if task.exponent > 0.0 { Skew::Zipf(task.exponent) } else { Skew::Uniform });
+    let keys =
+        Keys::new(task.workload.keys, if task.exponent > 0.0 { Skew::Zipf(task.exponent) } else { Skew::Uniform });
     reader.page(keys.at_rank(0, 0))?;
     say(Line::First)?;
     let mut events = 0;

@@ -73,7 +73,9 @@ fn about(contender: Contender) -> &'static str {
     match contender {
         Contender::A0 => "real queries with joins and aggregates, and nothing in front of them",
         Contender::A1 => "time to live, delete on write, unlimited fall-through, plain retries",
-        Contender::A2 => "bounded queue, single flight, checked fills, jitter, early refresh, stale answers, retry budget",
+        Contender::A2 => {
+            "bounded queue, single flight, checked fills, jitter, early refresh, stale answers, retry budget"
+        }
         Contender::A3 => "the same with room for all data, persisted",
         Contender::B1 => "kept by triggers in the backend; it has no cold state either",
         Contender::V => "views that are complete after each commit",
@@ -106,11 +108,8 @@ fn section(results: &Results, experiment: &Experiment) -> Option<String> {
 }
 
 fn drawn(figure: &Figure) -> String {
-    let mut text = format!(
-        "<figure id=\"{}\"><h3>{}</h3>\n<div class=\"panels\">\n",
-        escaped(&figure.id),
-        escaped(&figure.title)
-    );
+    let mut text =
+        format!("<figure id=\"{}\"><h3>{}</h3>\n<div class=\"panels\">\n", escaped(&figure.id), escaped(&figure.title));
     for panel in &figure.panels {
         text += &format!("<div class=\"panel\">{}</div>\n", panel.drawn().inline(&panel.alt));
     }

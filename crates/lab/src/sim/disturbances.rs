@@ -29,7 +29,8 @@ impl Sim {
     /// One of so many nodes of the cache restarts empty; keys are spread over nodes by a hash.
     pub(super) fn drop_node(&mut self, node: u32, of: u32) {
         if let Some(cache) = &mut self.cache {
-            let lost: Vec<u32> = cache.keys().filter(|key| (key.wrapping_mul(2_654_435_769) >> 16) % of == node).collect();
+            let lost: Vec<u32> =
+                cache.keys().filter(|key| (key.wrapping_mul(2_654_435_769) >> 16) % of == node).collect();
             for key in lost {
                 cache.remove(key);
             }

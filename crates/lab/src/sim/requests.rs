@@ -87,7 +87,8 @@ impl Sim {
         if self.writer.group.is_empty() {
             return;
         }
-        let work = Spread::Exponential.draw(1.0, &mut self.service) * self.writer.each_s * self.writer.group.len() as f64;
+        let work =
+            Spread::Exponential.draw(1.0, &mut self.service) * self.writer.each_s * self.writer.group.len() as f64;
         self.processor.use_beside(work);
         let stretch = self.processor.stretch(self.now, self.readers.busy);
         let time = nanos(work * stretch / self.readers.speed + self.writer.sync_s);

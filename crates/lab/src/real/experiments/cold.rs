@@ -60,7 +60,8 @@ pub(super) fn run(bench: &mut Bench, _: &[u64], results: &mut Results, progress:
     (task.writes, task.seconds) = (false, bench.scale.seconds.1.max(2));
     for &share in shares {
         for cold in [false, true] {
-            let name = format!("{} page cache, memory {:.0} % of the data", if cold { "cold" } else { "warm" }, share * 100.0);
+            let name =
+                format!("{} page cache, memory {:.0} % of the data", if cold { "cold" } else { "warm" }, share * 100.0);
             progress(&format!("E8 V: opened again, {name}"));
             let key = Key { variant: name, ..key.clone() };
             task.directory = bench.run_directory();
@@ -70,7 +71,8 @@ pub(super) fn run(bench: &mut Bench, _: &[u64], results: &mut Results, progress:
             if cold && !evict(&task.directory)? {
                 let mut found = verdict_of(&key);
                 found.outcome = Outcome::Skipped;
-                "the page cache could not be emptied: dd is missing or does not know iflag=nocache".clone_into(&mut found.note);
+                "the page cache could not be emptied: dd is missing or does not know iflag=nocache"
+                    .clone_into(&mut found.note);
                 results.verdicts.push(found);
                 continue;
             }
@@ -109,7 +111,9 @@ fn live(program: &Path, task: &Task, seconds: u64) -> Result<Life> {
         .arg("tend")
         .arg(&task.directory)
         .args(["--kind", workload.kind.name()])
-        .args([workload.keys, workload.events_per_key, workload.rows_per_event, task.memory_bytes].map(|n| n.to_string()))
+        .args(
+            [workload.keys, workload.events_per_key, workload.rows_per_event, task.memory_bytes].map(|n| n.to_string()),
+        )
         .arg(task.exponent.to_string())
         .arg(task.seconds.to_string())
         .args(task.writes.then_some("--writes"))
@@ -119,8 +123,7 @@ fn live(program: &Path, task: &Task, seconds: u64) -> Result<Life> {
         .spawn();
     let mut child = Killed(spawned.map_err(at(program))?);
     let out = child.0.stdout.take().ok_or_else(|| Error::Child("is killed", String::new()))?;
-    let mut life =
-        Life { open_s: 0.0, first_s: 0.0, complete_s: 0.0, events: 0, acknowledged: 0, seconds: Vec::new() };
+    let mut life = Life { open_s: 0.0, first_s: 0.0, complete_s: 0.0, events: 0, acknowledged: 0, seconds: Vec::new() };
     let mut lines = BufReader::new(out).lines();
     let mut killed = false;
     // After the kill, what had been said before it is still read to its end.
@@ -170,9 +173,10 @@ fn judge(key: &Key, share: f64, resident: Option<f64>, (before, after): (&Life, 
     }
     let mut found: Verdict = verdict_of(key);
     let whole = after.events >= before.acknowledged;
-    found.expectation = "every acknowledged write is in the first complete read, and reads are as fast as before at once \
+    found.expectation =
+        "every acknowledged write is in the first complete read, and reads are as fast as before at once \
                          with a warm page cache, after some seconds with a cold one"
-        .to_owned();
+            .to_owned();
     found.outcome = match back {
         Some(0) => Outcome::Steady,
         Some(_) => Outcome::Recovered,

@@ -46,6 +46,10 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
             if action.is_none() {
                 load.duration = (bench.scale.seconds.0 + 2) * SECOND;
             }
+            if expected == Outcome::Steady && !bench.scale.twins {
+                // Long enough for five seconds in a row, which is all that there is to see.
+                load.duration = (bench.scale.seconds.0 + 6) * SECOND;
+            }
             let refills = entrant.cache.is_some() && action == Some(Action::Flush);
             let trial = Trial {
                 entrant,

@@ -78,20 +78,16 @@ fn judge(bench: &Bench, ramp: &Ramp, key: &Key, ran: &Ran, results: &mut Results
             widest = (up - down, *load);
         }
     }
-    results.points.push(point(
-        key,
-        ("load_over_capacity", widest.1),
-        ("", 0.0),
-        "hysteresis_share",
-        widest.0,
-        "1",
-    ));
+    results.points.push(point(key, ("load_over_capacity", widest.1), ("", 0.0), "hysteresis_share", widest.0, "1"));
     let two_ways = matches!(key.contender, Contender::A0 | Contender::A1);
     let mut found = verdict(key, ran, bench);
     found.expectation = if two_ways { "answers less on the way down" } else { "answers the same on both ways" }.into();
     found.trigger_second = Some(ramp.trigger() as f64);
-    found.note +=
-        &format!("; the ways differ most, by {:.1} % of the requests, at {} times the capacity", widest.0 * 100.0, widest.1);
+    found.note += &format!(
+        "; the ways differ most, by {:.1} % of the requests, at {} times the capacity",
+        widest.0 * 100.0,
+        widest.1
+    );
     if found.outcome != Outcome::Rejected {
         let differ = widest.0 > SAME;
         found.outcome = if differ { Outcome::Down } else { Outcome::Steady };

@@ -96,12 +96,13 @@ fn writes_per_second(bench: &Bench, entrant: &Entrant) -> Result<f64> {
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Seconds before the wave, of it, and after it: as long again as theory wants for the backlog, twice over.
+/// Seconds before the wave, of it, and after it: half as long again as theory wants for the backlog, and some to see
+/// that it stays.
 fn seconds(bench: &Bench, wave: Wave) -> (u64, u64, u64) {
     let before = bench.scale.seconds.0.clamp(2, 10);
     let during = (bench.scale.seconds.1 / 4).max(2);
     let drained = drain_seconds(wave, during).ceil() as u64;
-    (before, during, 2 * drained + 6)
+    (before, during, drained + drained / 2 + 6)
 }
 
 /// The backlog of a wave over the spare capacity.

@@ -18,8 +18,7 @@ fn subject(point: &Point) -> Subject<'_> {
 
 /// Whether a point is shown on a map and not as a part of a line: it is one of a grid, in an experiment that has maps.
 pub(super) fn is_mapped(results: &Results, point: &Point) -> bool {
-    matches!(point.experiment.as_str(), "E3" | "E10")
-        && subjects(results, &point.experiment).contains(&subject(point))
+    matches!(point.experiment.as_str(), "E3" | "E10") && subjects(results, &point.experiment).contains(&subject(point))
 }
 
 /// What an experiment has maps of.

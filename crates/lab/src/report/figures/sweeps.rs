@@ -91,7 +91,8 @@ fn series(points: &[&Point], contender: Contender) -> Vec<Series> {
             let spread = Spread::of(of.iter().filter(|point| point.x == x).map(|point| value(&point)))?;
             Some((x, spread.median, spread.low, spread.high))
         });
-        let dashed = if details.len() == 2 { is_return(detail) || index == 1 && !is_return(&details[0]) } else { false };
+        let dashed =
+            if details.len() == 2 { is_return(detail) || index == 1 && !is_return(&details[0]) } else { false };
         Series { contender, name: label(contender, detail), dashed, points: points.collect() }
     };
     details.iter().enumerate().map(named).collect()

@@ -67,9 +67,8 @@ fn strip(results: &Results, experiment: &str, mode: Mode, row: &Row, name: &str,
         let spread = spread_at(*second, |line| line.good)?;
         Some((f64::from(*second), spread.median, spread.low, spread.high))
     });
-    let offered = seconds
-        .iter()
-        .filter_map(|second| Some((f64::from(*second), spread_at(*second, |line| line.offered)?.median)));
+    let offered =
+        seconds.iter().filter_map(|second| Some((f64::from(*second), spread_at(*second, |line| line.offered)?.median)));
     let verdicts = results.verdicts_of(experiment, mode, contender, variant);
     // A timeline without a verdict ended somehow, but nobody says how.
     let ending = if verdicts.is_empty() { String::new() } else { ending(&verdicts) };

@@ -104,8 +104,7 @@ impl Lab<'_> {
             let expected = Expected::BackNotBefore(least);
             runs.push((A2, format!("without {}", mitigation.name()), Mitigations::all().without(mitigation), expected));
         }
-        let unbounded =
-            Mitigations::all().without(Mitigation::BoundedQueue).without(Mitigation::ConcurrencyLimit);
+        let unbounded = Mitigations::all().without(Mitigation::BoundedQueue).without(Mitigation::ConcurrencyLimit);
         runs.push((A2, "without bounded queue and concurrency limit".to_owned(), unbounded, Expected::Open));
         for (contender, variant, mitigations, expected) in runs {
             self.say(&format!("{} {variant}", contender.title()));

@@ -85,7 +85,10 @@ impl Lab<'_> {
         let stated = if two_ways { "answers less on the way down" } else { "answers the same on the way down" };
         let seen = (widest.0 > SAME) == two_ways;
         let (gap, load) = (100.0 * widest.0, widest.1);
-        let note = format!("the ways differ most, by {gap:.1} % of the requests, at {load:.2} times the capacity; {}", plan.size());
+        let note = format!(
+            "the ways differ most, by {gap:.1} % of the requests, at {load:.2} times the capacity; {}",
+            plan.size()
+        );
         let least = cached.then(|| plan.refill_s(6.0));
         self.verdict_as(&key, (stated.to_owned(), Some(seen)), least, &pair, note);
     }

@@ -26,7 +26,9 @@ impl Lab<'_> {
     /// E3.
     pub(in crate::sim) fn map(&mut self) {
         let grid = Grid {
-            loads: self.scale.pick(vec![1.5, 2.5, 4.0, 6.0, 10.0], vec![1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]),
+            loads: self
+                .scale
+                .pick(vec![1.5, 2.5, 4.0, 6.0, 10.0], vec![1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]),
             deleted: self.scale.pick(
                 vec![0.0001, 0.001, 0.01, 0.1, 1.0],
                 vec![0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
@@ -69,7 +71,9 @@ impl Lab<'_> {
 
     fn map_verdict(&mut self, plan: &Plan, contender: Contender, shares: &[(f64, f64, f64)]) {
         let worst = shares.iter().fold(1.0_f64, |worst, cell| worst.min(cell.2));
-        let at = |least: bool| shares.iter().find(|cell| if least { cell.0 < 2.0 } else { cell.0 >= LOAD_MAX } && cell.1 >= 1.0);
+        let at = |least: bool| {
+            shares.iter().find(|cell| if least { cell.0 < 2.0 } else { cell.0 >= LOAD_MAX } && cell.1 >= 1.0)
+        };
         let ends = (at(true).map_or(1.0, |cell| cell.2), at(false).map_or(1.0, |cell| cell.2));
         let (expectation, seen) = match contender {
             A1 => ("is back from a full flush at the lowest load, and never at the highest", ends == (1.0, 0.0)),

@@ -176,7 +176,9 @@ impl Expected {
         match self {
             Expected::Steady => Some(recovery.outcome == Outcome::Steady),
             Expected::Back => Some(matches!(recovery.outcome, Outcome::Steady | Outcome::Recovered)),
-            Expected::BackNotBefore(least) => Some(recovery.seconds.is_some_and(|seconds| seconds + 1.0 >= 0.9 * least)),
+            Expected::BackNotBefore(least) => {
+                Some(recovery.seconds.is_some_and(|seconds| seconds + 1.0 >= 0.9 * least))
+            }
             Expected::Down => Some(recovery.outcome == Outcome::Down),
             Expected::Open => None,
         }
@@ -298,7 +300,14 @@ impl Lab<'_> {
     }
 
     /// Adds what came of a run.
-    pub(super) fn verdict(&mut self, key: &Key, expected: Expected, predicted_s: Option<f64>, pair: &Pair, note: String) {
+    pub(super) fn verdict(
+        &mut self,
+        key: &Key,
+        expected: Expected,
+        predicted_s: Option<f64>,
+        pair: &Pair,
+        note: String,
+    ) {
         let stated = (expected.text(), expected.holds(&pair.recovery));
         self.verdict_as(key, stated, predicted_s, pair, note);
     }

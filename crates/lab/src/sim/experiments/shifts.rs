@@ -1,5 +1,6 @@
 //! Stub.
-use super::Lab; impl Lab<'_> {
-pub(in crate::sim) fn retry_storm(&mut self) {}
-pub(in crate::sim) fn shifts(&mut self) {}
+use super::Lab;
+impl Lab<'_> {
+    pub(in crate::sim) fn retry_storm(&mut self) {}
+    pub(in crate::sim) fn shifts(&mut self) {}
 }

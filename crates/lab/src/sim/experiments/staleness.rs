@@ -1,4 +1,5 @@
 //! Stub.
-use super::Lab; impl Lab<'_> {
-pub(in crate::sim) fn staleness(&mut self) {}
+use super::Lab;
+impl Lab<'_> {
+    pub(in crate::sim) fn staleness(&mut self) {}
 }
