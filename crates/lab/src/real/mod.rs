@@ -22,3 +22,6 @@ pub mod recovery;
 pub mod scale;
 pub mod store;
 pub mod workload;
+
+#[cfg(test)]
+mod tests;
