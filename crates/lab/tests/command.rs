@@ -36,7 +36,8 @@ fn a_flush_is_measured_written_and_reported() {
     let who: BTreeSet<Contender> = results.verdicts.iter().map(|verdict| verdict.contender).collect();
     assert_eq!(who, Contender::ALL.into_iter().collect());
     assert!(results.verdicts.iter().all(|one| one.mode == Mode::Real && !one.expectation.is_empty()));
-    let seen = |who: Contender| results.timeline.iter().filter(move |line| line.contender == who).map(|line| line.offered);
+    let seen =
+        |who: Contender| results.timeline.iter().filter(move |line| line.contender == who).map(|line| line.offered);
     assert!(Contender::ALL.into_iter().all(|who| seen(who).sum::<u64>() > 0));
     let capacity = results.calibration.iter().find(|line| line.name == "capacity").expect("a capacity");
     assert!(capacity.value > 0.0);
@@ -65,7 +66,10 @@ fn every_other_experiment_runs() {
 fn the_other_application_runs() {
     let (results, _directory) = run_with("E6", "--workload votes");
     let settings = results.run.expect("a description").settings;
-    assert!(settings.iter().any(|(_, name, value)| name == "application" && value.starts_with("votes")), "{settings:?}");
+    assert!(
+        settings.iter().any(|(_, name, value)| name == "application" && value.starts_with("votes")),
+        "{settings:?}"
+    );
     assert!(results.verdicts.iter().any(|one| one.contender == Contender::V && one.stale_reads == Some(0)));
 }
 
@@ -95,7 +99,8 @@ fn a_report_is_written_again() {
 #[test]
 fn a_wrong_call_says_what_is_wrong() {
     let directory = tempfile::tempdir().expect("a directory");
-    let done = Command::new(env!("CARGO_BIN_EXE_monostable-lab")).arg("report").arg(directory.path().join("none")).output();
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_monostable-lab")).arg("report").arg(directory.path().join("none")).output();
     let done = done.expect("the program starts");
     assert!(!done.status.success());
     assert!(String::from_utf8_lossy(&done.stderr).starts_with("error: cannot use"));

@@ -3,7 +3,7 @@
 //! A cache is flushed. The summary table and the view have nothing to flush; what they lose is everything their process
 //! holds, and they are opened again from disk in the middle of the load. A3 reads its file again.
 
-use super::{Entrant, Progress, Trial};
+use super::{Entrant, Progress, Trial, verdict_of};
 use crate::real::bench::{Action, Bench};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
@@ -39,7 +39,19 @@ fn rows(bench: &Bench) -> Vec<Row> {
     rows
 }
 
+/// Says why the view is not there, where it is not.
+fn without_server(bench: &Bench, results: &mut Results) {
+    let mut found = verdict_of(&Entrant::new(Contender::V, bench).key("E1", 0, bench));
+    found.outcome = Outcome::Skipped;
+    "Monostable is a library and has no server here; in this process it would not pay for the network that the others pay for"
+        .clone_into(&mut found.note);
+    results.verdicts.push(found);
+}
+
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
+    if bench.uses_servers() {
+        without_server(bench, results);
+    }
     for &seed in seeds {
         for (entrant, action, expected, why) in rows(bench) {
             let mut load = bench.load(bench.rate(), seed);
