@@ -49,8 +49,8 @@ fn a_flush_is_measured_written_and_reported() {
 }
 
 #[test]
-fn every_other_experiment_runs() {
-    for experiment in ["E2", "E3", "E5", "E6", "E7", "E9", "E10"] {
+fn experiments_of_other_kinds_run() {
+    for experiment in ["E5", "E9", "E10"] {
         let (results, _directory) = run(experiment);
         let points = results.points.iter().filter(|point| point.experiment == experiment).count();
         let verdicts = results.verdicts.iter().filter(|one| one.experiment == experiment).count();

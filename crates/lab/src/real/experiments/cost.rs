@@ -15,8 +15,9 @@ use crate::real::random::Skew;
 use crate::real::store::{self, Form};
 use crate::results::{Contender, Key, Outcome, Results};
 
-/// Offered load over the capacity of the backend.
-const LOAD: f64 = 2.0;
+/// Offered load over the usual one, and that of the backend alone, which cannot carry as much.
+const LOAD: f64 = 0.2;
+const LOAD_ALONE: f64 = 0.05;
 const SECONDS: u64 = 5;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
@@ -97,7 +98,7 @@ fn one(
 ) -> Result<()> {
     let entrant = Entrant::new(contender, bench);
     let key = key_of(bench, contender, seed);
-    let rate = if contender == Contender::A0 { 0.5 * bench.capacity } else { LOAD * bench.capacity };
+    let rate = if contender == Contender::A0 { LOAD_ALONE } else { LOAD } * bench.rate();
     let mut load = bench.load(rate, seed);
     load.write_shares = vec![share];
     load.duration = SECONDS.min(bench.scale.seconds.0 + bench.scale.seconds.1) * SECOND;

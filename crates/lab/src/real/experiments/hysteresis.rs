@@ -7,8 +7,8 @@ use crate::real::clock::SECOND;
 use crate::real::error::Result;
 use crate::results::{Contender, Key, Outcome, Results};
 
-/// Loads over the capacity, on the way up.
-const LOADS: [f64; 6] = [0.5, 1.0, 2.0, 4.0, 7.0, 10.0];
+/// Loads on the way up, over the usual one.
+const LOADS: [f64; 6] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0];
 /// A share by which the two ways may differ by chance.
 const SAME: f64 = 0.03;
 
@@ -42,13 +42,13 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
     if !bench.uses_servers() {
         contenders.push(Contender::V);
     }
-    let ramp = Ramp { dwell: (bench.scale.seconds.0 as usize).clamp(2, 8), top: bench.scale.seconds.1 as usize };
+    let ramp = Ramp { dwell: (bench.scale.seconds.0 as usize).clamp(1, 8), top: bench.scale.seconds.1 as usize };
     for &seed in seeds {
         for &contender in &contenders {
             let entrant = Entrant::new(contender, bench);
             let key = entrant.key("E2", seed, bench);
             let mut load = bench.load(bench.rate(), seed);
-            load.rates = ramp.loads().iter().map(|load| load * bench.capacity).collect();
+            load.rates = ramp.loads().iter().map(|load| load * bench.rate()).collect();
             load.duration = load.rates.len() as u64 * SECOND;
             let mut plan = entrant.plan(load);
             let action = match contender {
@@ -68,14 +68,15 @@ fn judge(bench: &Bench, ramp: &Ramp, key: &Key, ran: &Ran, results: &mut Results
     let mut widest = (0.0_f64, 0.0_f64);
     for (index, load) in LOADS.iter().enumerate() {
         let (Some(up), Some(down)) = (ramp.share(ran, index, false), ramp.share(ran, index, true)) else { continue };
+        let load = load * bench.scale.load_over_capacity;
         for (way, share) in [("up", up), ("down", down)] {
             let key = Key { variant: way.to_owned(), ..key.clone() };
-            let x = ("load_over_capacity", *load);
+            let x = ("load_over_capacity", load);
             results.points.push(point(&key, x, ("", 0.0), "goodput_share", share, "1"));
             results.points.push(point(&key, x, ("", 0.0), "goodput_over_capacity", share * load, "1"));
         }
         if (up - down).abs() > widest.0.abs() {
-            widest = (up - down, *load);
+            widest = (up - down, load);
         }
     }
     results.points.push(point(key, ("load_over_capacity", widest.1), ("", 0.0), "hysteresis_share", widest.0, "1"));

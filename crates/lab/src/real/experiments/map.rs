@@ -7,18 +7,19 @@ use crate::real::clock::SECOND;
 use crate::real::error::Result;
 use crate::results::{Contender, Outcome, Results};
 
-/// Offered loads over the capacity.
-const LOADS: [f64; 3] = [2.0, 5.0, 10.0];
+/// Offered loads over the usual one.
+const LOADS: [f64; 3] = [0.2, 0.5, 1.0];
 /// Shares of the keys, hottest first, that are deleted.
 const SHARES: [f64; 4] = [0.01, 0.1, 0.5, 1.0];
 /// Seconds from the deletion to the end; who is back by then is back in time.
 const AFTER_S: u64 = 12;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
+    let usual = bench.scale.load_over_capacity;
     let before = bench.scale.seconds.0.min(4);
     let after = bench.scale.seconds.1.min(AFTER_S);
     for contender in [Contender::A1, Contender::A2] {
-        for (load_over_capacity, share) in LOADS.iter().flat_map(|load| SHARES.map(|share| (*load, share))) {
+        for (load_over_capacity, share) in LOADS.iter().flat_map(|load| SHARES.map(|share| (load * usual, share))) {
             let (mut back, mut told) = (0.0, 0.0);
             let mut key = Entrant::new(contender, bench).key("E3", 0, bench);
             for &seed in seeds {

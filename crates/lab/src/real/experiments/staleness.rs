@@ -14,9 +14,9 @@ use crate::results::{Contender, Key, Outcome, Results};
 const LOST: [f64; 3] = [0.0, 0.001, 0.01];
 /// Share of requests that write.
 const WRITE_SHARE: f64 = 0.05;
-/// Offered load over the capacity of reads. What writes make the caches miss is less than half of the backend's capacity:
+/// Offered load over the usual one. What writes make the caches miss is less than half of the backend's capacity:
 /// all of the load must be carried, or it would be overload that is measured.
-const LOAD: f64 = 8.0;
+const LOAD: f64 = 0.8;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     let mut contenders = vec![Contender::A1, Contender::A2, Contender::B1];
@@ -50,7 +50,7 @@ fn one(
     let policy = entrant.policy.clone();
     let entrant = entrant.variant(name, policy);
     let key = entrant.key("E6", seed, bench);
-    let mut load = bench.load(LOAD * bench.capacity, seed);
+    let mut load = bench.load(LOAD * bench.rate(), seed);
     load.write_shares = vec![WRITE_SHARE];
     load.duration = if bench.scale.twins { 30 } else { bench.scale.seconds.0 + 1 } * SECOND;
     let mut plan = entrant.plan(load);

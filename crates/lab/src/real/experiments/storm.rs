@@ -21,12 +21,12 @@ const RUNS: u32 = 5;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     // Nine to eleven seconds where there is time for them.
-    let lengths: &[u64] = if bench.scale.seconds.1 >= 30 { &[9, 10, 11] } else { &[4] };
+    let lengths: &[u64] = if bench.scale.seconds.1 >= 30 { &[9, 10, 11] } else { &[bench.scale.seconds.1.min(4)] };
     for &seed in seeds {
         for &seconds in lengths {
             for (entrant, expected, why) in entrants(bench, seconds) {
                 let alone = entrant.contender == Contender::A0;
-                let rate = if alone { LOAD_ALONE * bench.capacity } else { bench.rate() };
+                let rate = if alone { (LOAD_ALONE * bench.capacity).min(bench.rate()) } else { bench.rate() };
                 let trial = Trial {
                     entrant,
                     actions: vec![(0, Action::Slow(RUNS)), (seconds * SECOND, Action::Slow(1))],
