@@ -5,7 +5,7 @@ use super::{Figure, Panel, modes, slug};
 use crate::report::charts::{Chart, Strip, Strips};
 use crate::report::data::{Spread, distinct, ending, is_twin, label};
 use crate::report::units::Unit;
-use crate::results::{Contender, Mode, Results, Second};
+use crate::results::{Calibration, Contender, Mode, Results, Second};
 
 /// What is special about a run, and who made it.
 type Row = (Contender, String);
@@ -41,7 +41,10 @@ fn figure(results: &Results, experiment: &str, lines: &[&Second], name: &str, ro
             .filter(|one| rows.iter().any(|row| row.0 == one.contender && row.1 == one.variant))
             .filter_map(|one| one.trigger_second)
             .reduce(f64::min);
-        let capacity = results.calibration.iter().find(|line| line.mode == mode && line.name == "capacity");
+        // The model's systems differ in size, so that each of its experiments states its own.
+        let states = |line: &&Calibration| mode != Mode::Sim || line.experiment == experiment;
+        let capacity =
+            results.calibration.iter().filter(|line| line.mode == mode && line.name == "capacity").find(states);
         let alt = alt(&strips, trigger);
         let capacity = capacity.map(|line| line.value);
         Panel { mode, chart: Chart::Strips(Strips { rows: strips, trigger, capacity }), alt }

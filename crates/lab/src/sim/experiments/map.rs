@@ -46,7 +46,7 @@ impl Lab<'_> {
             self.say(&format!("{} at {load} times the capacity", contender.title()));
             let plan = plan.at_load(load, TRIGGER + IN_TIME);
             let mut back = vec![0_u32; grid.deleted.len()];
-            for seed in self.seeds.to_vec() {
+            for seed in self.many_seeds() {
                 let found = deletions(&plan, contender, seed, &grid.deleted);
                 for ((recovery, count), share) in found.iter().zip(&mut back).zip(&grid.deleted) {
                     *count += u32::from(recovery.outcome != Outcome::Down);
@@ -59,7 +59,7 @@ impl Lab<'_> {
                 }
             }
             for (count, deleted) in back.iter().zip(&grid.deleted) {
-                let share = f64::from(*count) / self.seeds.len().max(1) as f64;
+                let share = f64::from(*count) / self.many_seeds().len() as f64;
                 let key = self.key(contender, "", 0);
                 let (x, y) = (("load_over_capacity", load), ("deleted_share", *deleted));
                 self.point(&key, x, y, ("recovered_share", share, "1"));
