@@ -4,7 +4,7 @@ use super::{Figure, Panel, modes, slug};
 use crate::report::charts::{Chart, Range, RangeRow, Ranges};
 use crate::report::data::{Spread, distinct, label};
 use crate::report::units::Unit;
-use crate::results::{Contender, Latency, Mode, Results};
+use crate::results::{Contender, Latency, Results};
 
 /// The clients' deadline, the same for all.
 const DEADLINE_S: f64 = 1.0;
@@ -68,6 +68,7 @@ fn alt(rows: &[RangeRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Mode;
 
     #[test]
     fn a_phase_without_answers_is_said_to_be_missing() {

@@ -62,7 +62,7 @@ fn recovery(contender: Contender, variant: &str, verdicts: &[&Verdict], open_s: 
 pub(super) fn staleness(results: &Results, experiment: &str) -> Vec<Figure> {
     let panels = experiment_modes(results, experiment).into_iter().filter_map(|mode| {
         let counts: [(&str, fn(&Verdict) -> Option<u64>); 2] = [
-            ("Reads staler than allowed, over the whole run", |verdict| verdict.stale_reads),
+            ("Reads that lacked a write acknowledged before they were asked for", |verdict| verdict.stale_reads),
             ("Keys that were still wrong when everything had settled", |verdict| verdict.wrong_keys),
         ];
         let group = |(title, value): (&str, fn(&Verdict) -> Option<u64>)| {
