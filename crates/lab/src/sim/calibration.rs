@@ -31,8 +31,10 @@ pub struct Calibration {
     pub spread: Spread,
     /// A look into the cache.
     pub hit_s: f64,
-    /// From the backend's answer to the change in the cache, and from a commit to the deletion.
-    pub cache_delay_s: f64,
+    /// From the backend's answer to the entry in the cache.
+    pub fill_delay_s: f64,
+    /// From a commit to the deletion in the cache.
+    pub delete_delay_s: f64,
     /// A durable write of a store without views, its sync included.
     pub write_s: f64,
     /// A read of the summary table.
@@ -73,8 +75,18 @@ pub struct Calibration {
     pub open_s: f64,
     /// Memory of a cached entry, or of a view's row in its pages.
     pub entry_bytes: u64,
-    /// Bytes on disk behind one key in the base tables.
+    /// Bytes of rows behind one key in the base tables.
     pub base_bytes: u64,
+    /// Resident memory for each byte of rows, of a store and of Monostable with its views.
+    pub memory_factors: (f64, f64),
+    /// Bytes that a store writes for each write.
+    pub write_bytes: f64,
+    /// The same with a summary table.
+    pub summary_write_bytes: f64,
+    /// Bytes that Monostable writes for each write, merges included, beside what a sync takes.
+    pub view_write_bytes: f64,
+    /// Bytes that Monostable writes for each sync.
+    pub sync_bytes: f64,
     /// How many times smaller and slower than the real system this one is.
     pub slowdown: f64,
 }
@@ -91,7 +103,8 @@ impl Default for Calibration {
             cores: 2.0,
             spread: Spread::Lognormal(0.5),
             hit_s: 0.7e-6,
-            cache_delay_s: 50e-6,
+            fill_delay_s: 50e-6,
+            delete_delay_s: 50e-6,
             write_s: 115e-6,
             summary_read_s: 8e-6,
             summary_write_s: 148e-6,
@@ -113,6 +126,14 @@ impl Default for Calibration {
             open_s: 0.05,
             entry_bytes: 200,
             base_bytes: 4_000,
+            // From the comparison W6 in the benchmarks: resident bytes for each of a row's 23, and bytes written for each byte
+            // changed in batches of one, and of ten thousand for what does not depend on the sync.
+            memory_factors: (48.0 / 23.0, 871.0 / 23.0),
+            write_bytes: 795.0 * 23.0,
+            // Not measured yet: half as much again for the pages of the summary.
+            summary_write_bytes: 1.5 * 795.0 * 23.0,
+            view_write_bytes: 14.7 * 23.0,
+            sync_bytes: 43_734.0 * 23.0,
             slowdown: 1.0,
         }
     }
@@ -161,6 +182,7 @@ impl Calibration {
             ("write_service_mean", _) => self.write_s = time,
             ("sync_mean", _) => self.sync_s = time,
             ("merge_service_mean", _) => self.merge_s = time,
+            ("retries", _) => self.retries = line.value as u32,
             ("timeout", _) => self.timeout_s = time,
             ("staleness_bound", _) => self.staleness_s = time,
             ("ttl", _) => self.ttl_s = time,
@@ -169,6 +191,12 @@ impl Calibration {
             ("open_time", _) => self.open_s = time,
             ("entry_bytes", _) => self.entry_bytes = line.value as u64,
             ("base_bytes", _) => self.base_bytes = line.value as u64,
+            ("memory_factor", V) => self.memory_factors.1 = line.value,
+            ("memory_factor", _) => self.memory_factors.0 = line.value,
+            ("written_bytes", B1) => self.summary_write_bytes = line.value,
+            ("written_bytes", V) => self.view_write_bytes = line.value,
+            ("written_bytes", _) => self.write_bytes = line.value,
+            ("sync_bytes", V) => self.sync_bytes = line.value,
             _ => {}
         }
     }
@@ -201,6 +229,12 @@ impl Calibration {
             ("open_time", self.open_s, "s"),
             ("entry_bytes", self.entry_bytes as f64, "bytes"),
             ("base_bytes", self.base_bytes as f64, "bytes"),
+            ("memory_factor", self.memory_factors.0, "1"),
+            ("view_memory_factor", self.memory_factors.1, "1"),
+            ("written_bytes", self.write_bytes, "bytes"),
+            ("summary_written_bytes", self.summary_write_bytes, "bytes"),
+            ("view_written_bytes", self.view_write_bytes, "bytes"),
+            ("sync_bytes", self.sync_bytes, "bytes"),
         ]
     }
 

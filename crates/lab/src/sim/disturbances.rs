@@ -29,7 +29,8 @@ impl Sim {
     /// One of so many nodes of the cache restarts empty; keys are spread over nodes by a hash.
     pub(super) fn drop_node(&mut self, node: u32, of: u32) {
         if let Some(cache) = &mut self.cache {
-            let lost: Vec<u32> = cache.keys().filter(|key| (key.wrapping_mul(2_654_435_769) >> 16) % of == node).collect();
+            let lost: Vec<u32> =
+                cache.keys().filter(|key| (key.wrapping_mul(2_654_435_769) >> 16) % of == node).collect();
             for key in lost {
                 cache.remove(key);
             }
@@ -49,6 +50,7 @@ impl Sim {
     /// The store's process is killed and started again: what was under way is refused, nothing is answered until it is open.
     pub(super) fn restart(&mut self, cold_pages: bool) {
         self.life += 1;
+        self.started = Some(self.now);
         self.closed_until = self.now + nanos(self.setup.calibration.open_s);
         if let (Some(pages), true) = (&mut self.pages, cold_pages) {
             pages.drop_all();
@@ -78,11 +80,6 @@ impl Sim {
             wrong += u64::from(served.is_some_and(|entry| self.commits.superseded(key, entry.snapshot).is_some()));
         }
         wrong
-    }
-
-    /// How many keys the cache holds.
-    pub(super) fn cached(&self) -> u64 {
-        self.cache.as_ref().map_or(0, |cache| cache.count() as u64)
     }
 
     /// The share of all pages that is in memory.

@@ -131,6 +131,8 @@ pub(super) struct Sim {
     pub(super) readers: Station,
     pub(super) writer: Writer,
     pub(super) life: u32,
+    /// When the store was started again, until it has answered a read.
+    pub(super) started: Option<u64>,
     pub(super) closed_until: u64,
     pub(super) processor: Processor,
     pub(super) pages: Option<Pages>,
@@ -195,6 +197,7 @@ impl Sim {
             readers: Station::new(calibration.workers),
             writer,
             life: 0,
+            started: None,
             closed_until: 0,
             processor: Processor::new(calibration.cores),
             pages,
@@ -235,6 +238,17 @@ impl Sim {
                     if after_full > self.setup.cache_keys {
                         break;
                     }
+                }
+            }
+            // Reads put a key in; writes and its time to live take it out.
+            let of = |rates: &[f64]| rates.first().copied().unwrap_or(0.0);
+            let (reads, writes) = (of(&self.setup.read_rates), of(&self.setup.write_rates));
+            let there: Vec<u32> = cache.keys().collect();
+            for key in there {
+                let share = popularity.share(key);
+                let (put, taken) = (share * reads, share * writes + 1.0 / ttl);
+                if random.unit() * (put + taken) < taken {
+                    cache.remove(key);
                 }
             }
         }
@@ -289,11 +303,6 @@ impl Sim {
     pub(super) fn settle(&mut self) {
         self.drain();
         self.run_until(u64::MAX);
-    }
-
-    /// The moment.
-    pub(super) fn now(&self) -> u64 {
-        self.now
     }
 
     pub(super) fn at(&mut self, time: u64, event: Event) {
@@ -548,7 +557,7 @@ impl Sim {
         counts.backend_useful += u64::from(useful);
         let fills = useful || refresh || self.setup.fill_late || self.setup.mitigations.single_flight;
         if self.cache.is_some() && fills {
-            self.at(self.now + nanos(self.setup.calibration.cache_delay_s), Event::Fill(job));
+            self.at(self.now + nanos(self.setup.calibration.fill_delay_s), Event::Fill(job));
         } else {
             self.end_job(job);
         }

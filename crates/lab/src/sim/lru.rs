@@ -125,7 +125,11 @@ impl Lru {
 
     fn unlink(&mut self, slot: u32) {
         let (newer, older) = (self.slots[slot as usize].newer, self.slots[slot as usize].older);
-        if newer == NONE { self.newest = older } else { self.slots[newer as usize].older = older }
+        if newer == NONE {
+            self.newest = older
+        } else {
+            self.slots[newer as usize].older = older
+        }
         if older == NONE { self.oldest = newer } else { self.slots[older as usize].newer = newer }
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Counts {
     pub page_reads: u64,
     /// Writes that were committed.
     pub commits: u64,
+    /// Syncs that they took.
+    pub groups: u64,
     /// Good reads that were out of date, however briefly.
     pub stale_at_all: u64,
 }
@@ -59,8 +61,13 @@ pub(super) struct Record {
     pub seconds: Vec<Counts>,
     /// What happened after the last of them.
     pub after: Counts,
-    /// Latencies of good and stale answers in nanoseconds, by the second in which the request was due; empty if not asked for.
+    /// Latencies of good and stale answers to reads in nanoseconds, by the second in which the request was due; empty if not
+    /// asked for.
     pub latencies: Vec<Histogram<u32>>,
+    /// The same of writes.
+    pub write_latencies: Vec<Histogram<u32>>,
+    /// From the last start of the store to the first read that was answered, in seconds.
+    pub first_read_s: Option<f64>,
     /// How old the answers were that were out of date at all, in seconds.
     pub ages_s: Vec<f64>,
     /// Core-seconds of processor time that were used.
@@ -72,11 +79,14 @@ pub(super) struct Record {
 impl Record {
     /// Of a run of so many seconds.
     pub(super) fn new(seconds: usize, with_latencies: bool) -> Record {
-        let histogram = || Histogram::new_with_bounds(1, 100 * SECOND, 2).ok();
+        let count = if with_latencies { seconds } else { 0 };
+        let histograms = || (0..count).filter_map(|_| Histogram::new_with_bounds(1, 100 * SECOND, 2).ok()).collect();
         Record {
             seconds: vec![Counts::default(); seconds],
             after: Counts::default(),
-            latencies: if with_latencies { (0..seconds).filter_map(|_| histogram()).collect() } else { Vec::new() },
+            latencies: histograms(),
+            write_latencies: histograms(),
+            first_read_s: None,
             ages_s: Vec::new(),
             cpu_s: 0.0,
             ended: 0,
@@ -88,8 +98,8 @@ impl Record {
         self.seconds.get_mut((time / SECOND) as usize).unwrap_or(&mut self.after)
     }
 
-    /// A request that was due at `due` has ended.
-    pub(super) fn end(&mut self, due: u64, now: u64, ending: Ending) {
+    /// A request that was due at `due`, a write or a read, has ended.
+    pub(super) fn end(&mut self, write: bool, due: u64, now: u64, ending: Ending) {
         self.ended += 1;
         let counts = self.at(due);
         match ending {
@@ -98,11 +108,18 @@ impl Record {
             Ending::Late => counts.late += 1,
             Ending::Failed => counts.failed += 1,
         }
+        let latencies = if write { &mut self.write_latencies } else { &mut self.latencies };
         if matches!(ending, Ending::Good | Ending::Stale)
-            && let Some(histogram) = self.latencies.get_mut((due / SECOND) as usize)
+            && let Some(histogram) = latencies.get_mut((due / SECOND) as usize)
         {
             histogram.saturating_record((now - due).max(1));
         }
+    }
+
+    /// A quantile of some seconds' histograms, in seconds; nothing if nothing was answered.
+    pub(super) fn quantile_s(histograms: &[Histogram<u32>], from: usize, to: usize, share: f64) -> Option<f64> {
+        let all = merged(histograms, from, to)?;
+        Some(all.value_at_quantile(share) as f64 / SECOND as f64)
     }
 
     /// The sum of a count over some seconds.
@@ -116,4 +133,16 @@ impl Record {
         let offered = self.sum(from, to, |counts| counts.offered);
         if offered == 0 { 1.0 } else { self.sum(from, to, |counts| counts.good) as f64 / offered as f64 }
     }
+}
+
+/// What some seconds' histograms hold together; nothing if they are empty.
+pub(super) fn merged(histograms: &[Histogram<u32>], from: usize, to: usize) -> Option<Histogram<u32>> {
+    let to = to.min(histograms.len());
+    let (first, others) = histograms[from.min(to)..to].split_first()?;
+    let mut all = first.clone();
+    for other in others {
+        // They have the same bounds, so adding cannot fail.
+        let _ = all.add(other);
+    }
+    (!all.is_empty()).then_some(all)
 }

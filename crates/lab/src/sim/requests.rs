@@ -15,6 +15,8 @@ impl Sim {
     /// A waiting attempt has its answer, which shows the data of a moment.
     pub(super) fn answer(&mut self, slot: u32, snapshot: u64, time: u64) {
         let request = &self.requests[slot as usize];
+        // Who joined a query of a scaled system late is answered at once: its time is over before they asked.
+        let time = time.max(request.made);
         let (made, key, write) = (request.made, request.key, request.write);
         let superseded = if write { None } else { self.commits.superseded(key, snapshot) };
         let age = superseded.map_or(0, |moment| made.saturating_sub(moment));
@@ -23,14 +25,19 @@ impl Sim {
             self.record.at(self.now).stale_at_all += 1;
             self.record.ages_s.push(age as f64 / SECOND as f64);
         }
+        if let (Some(started), false) = (self.started, write) {
+            self.record.first_read_s = Some((time - started) as f64 / SECOND as f64);
+            self.started = None;
+        }
         self.tokens.deposit();
         self.end(slot, time, ending);
     }
 
     fn end(&mut self, slot: u32, time: u64, ending: Ending) {
-        let due = self.requests[slot as usize].due;
-        self.requests[slot as usize].waiting = 0;
-        self.record.end(due, time, ending);
+        let request = &mut self.requests[slot as usize];
+        request.waiting = 0;
+        let (write, due) = (request.write, request.due);
+        self.record.end(write, due, time, ending);
         self.free_requests.push(slot);
     }
 
@@ -87,7 +94,8 @@ impl Sim {
         if self.writer.group.is_empty() {
             return;
         }
-        let work = Spread::Exponential.draw(1.0, &mut self.service) * self.writer.each_s * self.writer.group.len() as f64;
+        let work =
+            Spread::Exponential.draw(1.0, &mut self.service) * self.writer.each_s * self.writer.group.len() as f64;
         self.processor.use_beside(work);
         let stretch = self.processor.stretch(self.now, self.readers.busy);
         let time = nanos(work * stretch / self.readers.speed + self.writer.sync_s);
@@ -95,6 +103,7 @@ impl Sim {
     }
 
     pub(super) fn committed(&mut self) {
+        self.record.at(self.now).groups += 1;
         for job in std::mem::take(&mut self.writer.group) {
             let key = self.jobs[job as usize].key;
             self.commits.add(key, self.now);
@@ -110,7 +119,7 @@ impl Sim {
             }
             let lost = self.setup.lost_deletes > 0.0 && self.choices.unit() < self.setup.lost_deletes;
             if self.cache.is_some() && !lost {
-                self.at(self.now + nanos(self.setup.calibration.cache_delay_s), Event::Invalidate(key));
+                self.at(self.now + nanos(self.setup.calibration.delete_delay_s), Event::Invalidate(key));
             }
             self.end_job(job);
         }

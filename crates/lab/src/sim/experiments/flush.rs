@@ -7,11 +7,11 @@ use crate::sim::engine::Setup;
 use crate::sim::mitigations::{Mitigation, Mitigations};
 
 /// The offered load over the capacity.
-const LOAD: f64 = 10.0;
-const TRIGGER: usize = 20;
+pub(super) const LOAD: f64 = 10.0;
+pub(super) const TRIGGER: usize = 20;
 
 impl Lab<'_> {
-    fn flush_plan(&self, capacity: (f64, f64)) -> Plan {
+    pub(super) fn flush_plan(&self, capacity: (f64, f64)) -> Plan {
         let mut plan = Plan::new(self.sized(capacity.0, capacity.1), LOAD, 0);
         // Long enough to see a recovery that takes several times as long as predicted.
         let after = (self.scale.pick(4.0, 10.0) * plan.refill_as_asked_s(LOAD))
@@ -25,6 +25,7 @@ impl Lab<'_> {
         let plan = Plan { latencies: true, ..self.flush_plan((300.0, 1_000.0)) };
         let seed = self.seed();
         let least = plan.refill_s(LOAD);
+        self.capacity(&plan);
         self.backend_alone(&plan, seed);
         let of = |contender, change: fn(&mut Setup)| {
             let mut setup = plan.setup(contender, seed);
@@ -58,10 +59,12 @@ impl Lab<'_> {
             _ => run.flush(),
         });
         let (least, asked) = (plan.refill_s(LOAD), plan.refill_as_asked_s(LOAD));
+        let by_che = plan.popularity.lru_hit_share(pair.end.setup.cache_keys);
         let note = format!(
-            "{}; hits {:.1} % before; K/M is {least:.1} s for the hottest keys and {asked:.1} s in the order in which keys are asked for",
+            "{}; hits {:.1} % before, {:.1} % by Che's approximation; K/M is {least:.1} s for the hottest keys and {asked:.1} s in the order in which keys are asked for",
             plan.size(),
             100.0 * hit_share(&pair.run, TRIGGER),
+            100.0 * by_che,
         );
         let note = if cached { note } else { plan.size() };
         let x = ("load_over_capacity", LOAD);
@@ -104,8 +107,7 @@ impl Lab<'_> {
             let expected = Expected::BackNotBefore(least);
             runs.push((A2, format!("without {}", mitigation.name()), Mitigations::all().without(mitigation), expected));
         }
-        let unbounded =
-            Mitigations::all().without(Mitigation::BoundedQueue).without(Mitigation::ConcurrencyLimit);
+        let unbounded = Mitigations::all().without(Mitigation::BoundedQueue).without(Mitigation::ConcurrencyLimit);
         runs.push((A2, "without bounded queue and concurrency limit".to_owned(), unbounded, Expected::Open));
         for (contender, variant, mitigations, expected) in runs {
             self.say(&format!("{} {variant}", contender.title()));

@@ -46,7 +46,8 @@ impl Lab<'_> {
     pub(in crate::sim) fn hysteresis(&mut self) {
         let step = self.scale.pick(0.5, 0.25);
         let loads: Vec<f64> = (1..).map(|at| f64::from(at) * step).take_while(|load| *load <= 6.0).collect();
-        let mut plan = Plan::new(self.sized(200.0, 1_000.0), 6.0, 0);
+        let mut plan = Plan::new(self.sized(300.0, 1_000.0), 6.0, 0);
+        self.capacity(&plan);
         let top = (4.0 * plan.refill_as_asked_s(6.0)).clamp(20.0, 120.0) as usize;
         let ramp = Ramp { loads, dwell: self.scale.pick(8, 20), top };
         plan.rates = ramp.seconds().into_iter().map(|load| load * plan.calibration.capacity).collect();
@@ -85,7 +86,10 @@ impl Lab<'_> {
         let stated = if two_ways { "answers less on the way down" } else { "answers the same on the way down" };
         let seen = (widest.0 > SAME) == two_ways;
         let (gap, load) = (100.0 * widest.0, widest.1);
-        let note = format!("the ways differ most, by {gap:.1} % of the requests, at {load:.2} times the capacity; {}", plan.size());
+        let note = format!(
+            "the ways differ most, by {gap:.1} % of the requests, at {load:.2} times the capacity; {}",
+            plan.size()
+        );
         let least = cached.then(|| plan.refill_s(6.0));
         self.verdict_as(&key, (stated.to_owned(), Some(seen)), least, &pair, note);
     }

@@ -26,7 +26,9 @@ impl Lab<'_> {
     /// E3.
     pub(in crate::sim) fn map(&mut self) {
         let grid = Grid {
-            loads: self.scale.pick(vec![1.5, 2.5, 4.0, 6.0, 10.0], vec![1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]),
+            loads: self
+                .scale
+                .pick(vec![1.5, 2.5, 4.0, 6.0, 10.0], vec![1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]),
             deleted: self.scale.pick(
                 vec![0.0001, 0.001, 0.01, 0.1, 1.0],
                 vec![0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
@@ -44,7 +46,7 @@ impl Lab<'_> {
             self.say(&format!("{} at {load} times the capacity", contender.title()));
             let plan = plan.at_load(load, TRIGGER + IN_TIME);
             let mut back = vec![0_u32; grid.deleted.len()];
-            for seed in self.seeds.to_vec() {
+            for seed in self.many_seeds() {
                 let found = deletions(&plan, contender, seed, &grid.deleted);
                 for ((recovery, count), share) in found.iter().zip(&mut back).zip(&grid.deleted) {
                     *count += u32::from(recovery.outcome != Outcome::Down);
@@ -57,7 +59,7 @@ impl Lab<'_> {
                 }
             }
             for (count, deleted) in back.iter().zip(&grid.deleted) {
-                let share = f64::from(*count) / self.seeds.len().max(1) as f64;
+                let share = f64::from(*count) / self.many_seeds().len() as f64;
                 let key = self.key(contender, "", 0);
                 let (x, y) = (("load_over_capacity", load), ("deleted_share", *deleted));
                 self.point(&key, x, y, ("recovered_share", share, "1"));
@@ -69,7 +71,9 @@ impl Lab<'_> {
 
     fn map_verdict(&mut self, plan: &Plan, contender: Contender, shares: &[(f64, f64, f64)]) {
         let worst = shares.iter().fold(1.0_f64, |worst, cell| worst.min(cell.2));
-        let at = |least: bool| shares.iter().find(|cell| if least { cell.0 < 2.0 } else { cell.0 >= LOAD_MAX } && cell.1 >= 1.0);
+        let at = |least: bool| {
+            shares.iter().find(|cell| if least { cell.0 < 2.0 } else { cell.0 >= LOAD_MAX } && cell.1 >= 1.0)
+        };
         let ends = (at(true).map_or(1.0, |cell| cell.2), at(false).map_or(1.0, |cell| cell.2));
         let (expectation, seen) = match contender {
             A1 => ("is back from a full flush at the lowest load, and never at the highest", ends == (1.0, 0.0)),

@@ -22,15 +22,18 @@ use super::calibration::Calibration;
 use super::engine::{Setup, Sim};
 use super::mitigations::Mitigations;
 use super::random::Popularity;
-use super::record::{Record, SECOND};
+use super::record::{Record, SECOND, merged};
 use super::recovery::{Recovery, judge};
 use super::{Scale, UnknownExperiment};
-use crate::results::{Contender, Key, Latency, Mode, Outcome, Point, Results, Second, Verdict};
+use crate::results::{self, Contender, Key, Latency, Mode, Outcome, Point, Results, Second, Verdict};
 
 /// The largest share of the backend that the warm cache's misses may take. At 0.5 the naive cache is stable for as long as
 /// nothing disturbs it; at 0.8 it goes down by itself within some minutes, because hot keys are deleted by writes and asked
 /// for again by everybody, which would make every experiment say the same.
 pub(super) const WARM_LOAD: f64 = 0.5;
+
+/// What is reported as a probability is run with so many seeds at least.
+const MANY_SEEDS: usize = 5;
 
 /// A system, a load and a length: all contenders of an experiment run under the same one.
 #[derive(Debug, Clone)]
@@ -123,27 +126,23 @@ pub(super) struct Pair {
     pub(super) end: Sim,
 }
 
-/// Runs a setup up to second `trigger`, disturbs one of two copies, and lets both come to their end.
-pub(super) fn pair(setup: Setup, trigger: usize, disturb: impl Fn(&mut Sim)) -> Pair {
-    pair_of(setup, trigger, &[(trigger, &disturb)])
+impl Pair {
+    /// Of a run that is over and its twin's record.
+    pub(super) fn of(run: Sim, twin: Record, trigger: usize) -> Pair {
+        let recovery = judge(&run.record, &twin, trigger, usize::MAX);
+        Pair { run: run.record.clone(), twin, trigger, recovery, end: run }
+    }
 }
 
-/// A disturbance and its second.
-pub(super) type Step<'a> = (usize, &'a dyn Fn(&mut Sim));
-
-/// The same with several disturbances, in order, the first of them at `trigger`.
-pub(super) fn pair_of(setup: Setup, trigger: usize, steps: &[Step<'_>]) -> Pair {
+/// Runs a setup up to second `trigger`, disturbs one of two copies, and lets both come to their end. What disturbs may run on.
+pub(super) fn pair(setup: Setup, trigger: usize, disturb: impl FnOnce(&mut Sim)) -> Pair {
     let mut run = Sim::new(setup);
     run.run_until(trigger as u64 * SECOND);
     let mut twin = run.clone();
     twin.drain();
-    for (second, disturb) in steps {
-        run.run_until(*second as u64 * SECOND);
-        disturb(&mut run);
-    }
+    disturb(&mut run);
     run.drain();
-    let recovery = judge(&run.record, &twin.record, trigger, usize::MAX);
-    Pair { run: run.record.clone(), twin: twin.record, trigger, recovery, end: run }
+    Pair::of(run, twin.record, trigger)
 }
 
 /// What is thought of a run before it is made.
@@ -155,6 +154,8 @@ pub(super) enum Expected {
     Back,
     /// Comes back, but not before so many seconds; a tenth is allowed for chance.
     BackNotBefore(f64),
+    /// Is back so many seconds after the disturbance at the latest.
+    BackWithin(f64),
     /// Is not back when the run ends.
     Down,
     /// Is in a state for which there is no expectation.
@@ -167,6 +168,7 @@ impl Expected {
             Expected::Steady => "stays in its steady state".to_owned(),
             Expected::Back => "leaves its steady state and comes back, or does not leave it".to_owned(),
             Expected::BackNotBefore(seconds) => format!("comes back, but not before K/M = {seconds:.1} s"),
+            Expected::BackWithin(seconds) => format!("is back within {seconds:.0} s"),
             Expected::Down => "is down until the end of the run".to_owned(),
             Expected::Open => "no expectation; measured".to_owned(),
         }
@@ -176,7 +178,13 @@ impl Expected {
         match self {
             Expected::Steady => Some(recovery.outcome == Outcome::Steady),
             Expected::Back => Some(matches!(recovery.outcome, Outcome::Steady | Outcome::Recovered)),
-            Expected::BackNotBefore(least) => Some(recovery.seconds.is_some_and(|seconds| seconds + 1.0 >= 0.9 * least)),
+            Expected::BackNotBefore(least) => {
+                Some(recovery.seconds.is_some_and(|seconds| seconds + 1.0 >= 0.9 * least))
+            }
+            Expected::BackWithin(most) => {
+                let seconds = if recovery.outcome == Outcome::Steady { Some(0.0) } else { recovery.seconds };
+                Some(seconds.is_some_and(|seconds| seconds <= most))
+            }
             Expected::Down => Some(recovery.outcome == Outcome::Down),
             Expected::Open => None,
         }
@@ -202,6 +210,30 @@ impl Lab<'_> {
 
     pub(super) fn seed(&self) -> u64 {
         self.seeds.first().copied().unwrap_or(1)
+    }
+
+    /// The seeds of what is reported as a probability: those that were given, and others if they are fewer than five.
+    pub(super) fn many_seeds(&self) -> Vec<u64> {
+        let mut seeds = self.seeds.to_vec();
+        let others = (1..).filter(|seed| !self.seeds.contains(seed));
+        seeds.extend(others.take(MANY_SEEDS.saturating_sub(self.seeds.len())));
+        seeds
+    }
+
+    /// Adds the capacity of the system that is modelled, for the line in the timelines.
+    pub(super) fn capacity(&mut self, plan: &Plan) {
+        let Key { experiment, mode, contender, variant, seed } = self.key(Contender::A0, "", 0);
+        let (name, value, unit) = ("capacity".to_owned(), plan.calibration.capacity, "1/s".to_owned());
+        self.results.calibration.push(results::Calibration {
+            experiment,
+            mode,
+            contender,
+            variant,
+            seed,
+            name,
+            value,
+            unit,
+        });
     }
 
     pub(super) fn say(&mut self, text: &str) {
@@ -261,16 +293,7 @@ impl Lab<'_> {
 
     /// Adds the percentiles of a phase, seconds `from` to `to`.
     pub(super) fn phase(&mut self, key: &Key, record: &Record, phase: &str, from: usize, to: usize) {
-        let to = to.min(record.latencies.len());
-        let Some((first, others)) = record.latencies[from.min(to)..to].split_first() else { return };
-        let mut all = first.clone();
-        for other in others {
-            // They have the same bounds, so adding cannot fail.
-            let _ = all.add(other);
-        }
-        if all.is_empty() {
-            return;
-        }
+        let Some(all) = merged(&record.latencies, from, to) else { return };
         for percentile in [50.0, 90.0, 99.0, 99.9, 100.0] {
             self.results.latencies.push(Latency {
                 experiment: key.experiment.clone(),
@@ -298,7 +321,14 @@ impl Lab<'_> {
     }
 
     /// Adds what came of a run.
-    pub(super) fn verdict(&mut self, key: &Key, expected: Expected, predicted_s: Option<f64>, pair: &Pair, note: String) {
+    pub(super) fn verdict(
+        &mut self,
+        key: &Key,
+        expected: Expected,
+        predicted_s: Option<f64>,
+        pair: &Pair,
+        note: String,
+    ) {
         let stated = (expected.text(), expected.holds(&pair.recovery));
         self.verdict_as(key, stated, predicted_s, pair, note);
     }
