@@ -70,11 +70,11 @@ impl Heat {
     pub(crate) fn draw(&self, svg: &mut Svg) {
         let cells = || self.facets.iter().flat_map(|facet| &facet.cells);
         let (xs, ys) = (places(cells().map(|cell| cell.x)), places(cells().map(|cell| cell.y)));
-        let largest = cells().filter_map(|cell| match &cell.value {
+        let mut largest = cells().filter_map(|cell| match &cell.value {
             Value::Figure(share, words) if *share >= 1.0 => Some(words.as_str()),
             _ => None,
         });
-        if let Some(words) = largest.last() {
+        if let Some(words) = largest.next() {
             let words = format!("{words}; empty: no such figure");
             ramp_legend(svg, "0", &words, true);
         } else if cells().any(|cell| matches!(cell.value, Value::Share(_))) {

@@ -35,6 +35,9 @@ pub(crate) struct Facet {
     pub(crate) series: Vec<Series>,
 }
 
+/// A place on the axis below, and the median, the lowest and the highest figure there.
+type Place = (f64, f64, f64, f64);
+
 /// A line.
 #[derive(Debug)]
 pub(crate) struct Series {
@@ -48,7 +51,7 @@ pub(crate) struct Series {
     /// Drawn with dashes and hollow points.
     pub(crate) dashed: bool,
     /// Place, and median, lowest and highest over seeds.
-    pub(crate) points: Vec<(f64, f64, f64, f64)>,
+    pub(crate) points: Vec<Place>,
 }
 
 impl Axis {
@@ -111,7 +114,7 @@ impl Lines {
         legend(svg, &entries);
     }
 
-    fn extent(&self, value: fn(&(f64, f64, f64, f64)) -> (f64, f64)) -> (f64, f64) {
+    fn extent(&self, value: fn(&Place) -> (f64, f64)) -> (f64, f64) {
         let points = self.facets.iter().flat_map(|facet| &facet.series).flat_map(|series| &series.points);
         points.map(value).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (a, b)| (low.min(a), high.max(b)))
     }
@@ -168,7 +171,7 @@ impl Lines {
 
     fn series(&self, svg: &mut Svg, series: &Series, frame: &Frame) {
         let contender = series.contender;
-        let at = |value: fn(&(f64, f64, f64, f64)) -> f64| -> Vec<(f64, f64)> {
+        let at = |value: fn(&Place) -> f64| -> Vec<(f64, f64)> {
             series.points.iter().map(|point| (frame.x.at(point.0), frame.y.at(value(point)))).collect()
         };
         if series.points.iter().any(|(_, _, low, high)| low < high) {
