@@ -7,11 +7,14 @@ use std::collections::BTreeSet;
 
 /// The subcommands of the `monostable` binary.
 const SUBCOMMANDS: &[&str] = &["check", "demo", "sql", "stats"];
+/// The subcommands of the `monostable-lab` binary.
+const LAB_SUBCOMMANDS: &[&str] = &["full", "quick", "report", "run"];
 /// Cargo's own commands that a document may name; `fuzz`, `deny` and `nextest` are well-known extensions.
 const CARGO: &[&str] =
     &["add", "bench", "build", "check", "clippy", "deny", "doc", "fmt", "fuzz", "install", "nextest", "run", "test"];
 /// Other programs that a document may name.
-const PROGRAMS: &[&str] = &[".ci/run", "cd", "curl", "git", "kill", "ls", "mkdir", "psql", "rm", "rustup"];
+const PROGRAMS: &[&str] =
+    &[".ci/run", "cd", "crates/lab/servers.sh", "curl", "git", "kill", "ls", "mkdir", "psql", "rm", "rustup"];
 
 /// Text and number of each line outside code fences.
 fn prose(file: &File) -> impl Iterator<Item = (usize, &str)> {
@@ -130,8 +133,9 @@ fn cargo_is_known(words: &[&str], manifests: &[File]) -> bool {
     let target_is_known =
         value_of(&["fuzz"]).is_none_or(|_| words.get(2).is_some_and(|target| fuzz_targets().contains(*target)));
     let runs_binary = *subcommand == "run" && value_of(&["--example"]).is_none();
+    let subcommands = if value_of(&["-p"]) == Some("monostable-lab") { LAB_SUBCOMMANDS } else { SUBCOMMANDS };
     let subcommand_is_known =
-        !runs_binary || value_of(&["--"]).is_some_and(|word| SUBCOMMANDS.contains(&word) || word == "--help");
+        !runs_binary || value_of(&["--"]).is_some_and(|word| subcommands.contains(&word) || word == "--help");
     package_is_known && example_is_known && target_is_known && subcommand_is_known
 }
 
@@ -143,6 +147,9 @@ fn is_known(command: &str, manifests: &[File]) -> bool {
         ["just", recipe, ..] => recipes().contains(*recipe),
         ["monostable" | "target/release/monostable", subcommand, ..] => {
             SUBCOMMANDS.contains(subcommand) || *subcommand == "--help"
+        }
+        ["monostable-lab" | "target/release/monostable-lab", subcommand, ..] => {
+            LAB_SUBCOMMANDS.contains(subcommand) || *subcommand == "--help"
         }
         [program, ..] => PROGRAMS.contains(program),
         [] => true,
@@ -193,6 +200,8 @@ fn a_wrong_command_is_noticed() {
         "just sleep",
         "frobnicate",
         "monostable lab",
+        "monostable-lab demo",
+        "cargo run -p monostable-lab -- demo",
     ] {
         assert!(!is_known(command, &manifests), "{command}");
     }

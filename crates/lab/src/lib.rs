@@ -7,7 +7,10 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod machine;
+mod progress;
 pub mod real;
 pub mod report;
 pub mod results;
+pub mod runs;
 pub mod sim;

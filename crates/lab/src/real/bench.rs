@@ -93,6 +93,8 @@ pub struct Plan {
     pub actions: Vec<(u64, Action)>,
     /// Share of deletes that never reach the cache.
     pub lost_share: f64,
+    /// Threads that write; several let a store share a sync among commits.
+    pub writers: usize,
 }
 
 /// A cache.
@@ -107,6 +109,8 @@ pub struct CachePlan {
 /// Something that happens during a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
+    /// The contender itself is left alone, and the load is what changes.
+    Nothing,
     /// The cache loses everything.
     Flush,
     /// The cache loses the hottest keys.
@@ -133,6 +137,8 @@ pub struct Ran {
     pub writes: u64,
     /// Resident memory at the end.
     pub resident_bytes: Option<u64>,
+    /// How much of it has come since before the store was opened.
+    pub resident_grown_bytes: Option<u64>,
     /// Page cache of the machine at the end.
     pub page_cache_bytes: Option<u64>,
     /// Settings of the store and the cache.
@@ -151,12 +157,14 @@ pub struct Bench {
     pages: Vec<Arc<Page>>,
     directory: PathBuf,
     servers: Option<Servers>,
+    /// This program, for the experiment that kills a process of its own; without it that one is skipped.
+    pub program: Option<PathBuf>,
 }
 
 impl Bench {
     /// A bench that keeps its stores below `directory`, with a capacity that is not known yet.
     pub fn new(scale: Scale, directory: &Path, servers: Option<Servers>) -> Bench {
-        Bench { scale, capacity: 0.0, pages: Vec::new(), directory: directory.to_owned(), servers }
+        Bench { scale, capacity: 0.0, pages: Vec::new(), directory: directory.to_owned(), servers, program: None }
     }
 
     /// Whether servers are used.
@@ -181,7 +189,7 @@ impl Bench {
             keys: self.keys(),
             rates: vec![rate],
             duration: (before + after) * SECOND,
-            write_share: self.scale.write_share,
+            write_shares: vec![self.scale.write_share],
             shifts: Vec::new(),
             seed,
         }
@@ -215,11 +223,24 @@ impl Bench {
         }
         let template = self.template(form)?;
         let copy = self.run_directory();
+        self.clear_run()?;
+        store::copy(&template, &copy)?;
+        store::open(form, scale.workload, &copy, scale.memory_bytes)
+    }
+
+    /// A bench of other sizes, with stores of its own; its capacity is not known.
+    pub fn sized(&self, scale: Scale) -> Bench {
+        let directory = self.directory.join(format!("keys-{}", scale.workload.keys));
+        Bench { program: self.program.clone(), ..Bench::new(scale, &directory, self.servers.clone()) }
+    }
+
+    /// Removes what the last run left.
+    pub fn clear_run(&self) -> Result<()> {
+        let copy = self.run_directory();
         if copy.exists() {
             std::fs::remove_dir_all(&copy).map_err(at(&copy))?;
         }
-        store::copy(&template, &copy)?;
-        store::open(form, scale.workload, &copy, scale.memory_bytes)
+        Ok(())
     }
 
     /// Where the copy of the current run is.
@@ -267,6 +288,7 @@ impl Bench {
     /// Makes a run.
     pub fn run(&mut self, plan: &Plan, progress: &mut dyn FnMut(u64)) -> Result<Ran> {
         self.pages();
+        let resident_before = clock::resident_bytes();
         let store = self.open(plan.form)?;
         let cache = plan.cache.map(|cache| self.make_cache(cache)).transpose()?;
         if let Some(cache) = &cache {
@@ -279,7 +301,7 @@ impl Bench {
         let half = (self.capacity * TIMEOUT as f64 / SECOND as f64 / 2.0) as usize;
         let jobs_max = if bounded { half.max(4) } else { usize::MAX };
         let readers = Pool::readers(store.as_ref(), self.scale.workers, jobs_max, &shared)?;
-        let writers = Pool::writers(store.as_ref(), 1, jobs_max, &shared)?;
+        let writers = Pool::writers(store.as_ref(), plan.writers, jobs_max, &shared)?;
         let filling = shared.filling.is_none().then(|| self.filling(plan, cache.as_ref())).flatten();
         let wiring = Wiring { shared: &shared, filling, readers: &readers, writers: &writers, answers: &received };
         let processes = [store.process(), cache.as_ref().and_then(|cache| cache.process())];
@@ -302,6 +324,9 @@ impl Bench {
             cpu_seconds: cpu_seconds(&processes) - cpu,
             written_bytes: clock::written_bytes().unwrap_or(0).saturating_sub(written),
             resident_bytes: clock::resident_bytes(),
+            resident_grown_bytes: clock::resident_bytes()
+                .zip(resident_before)
+                .map(|(after, before)| after.saturating_sub(before)),
             page_cache_bytes: clock::page_cache_bytes(),
             settings,
             action_seconds,
@@ -447,7 +472,7 @@ impl Stage<'_> {
         match (action, self.cache) {
             (Action::Flush, Some(cache)) => cache.clear(),
             (Action::Restart, Some(cache)) => cache.restart(),
-            (Action::Flush, None) => Ok(()),
+            (Action::Flush, None) | (Action::Nothing, _) => Ok(()),
             (Action::Restart, None) => self.store.restart(),
             (Action::FlushHottest(count), _) => lose((0..count).map(|rank| self.keys.at_rank(rank, 0)).collect()),
             (Action::FlushPart(part, of), _) => lose((0..self.keys.count()).filter(|key| key % of == part).collect()),

@@ -210,7 +210,7 @@ impl<'a> Client<'a> {
 
     fn begin(&mut self, arrival: &Arrival) -> usize {
         let time = self.clock();
-        self.record.offered(arrival.due, time - arrival.due);
+        self.record.offered(arrival.due, time - arrival.due, arrival.writes);
         // The oracle's moments are those of the process; a read begins when it is sent.
         let floor = if arrival.writes {
             Floor::default()
@@ -385,6 +385,10 @@ impl<'a> Client<'a> {
         if flight.waiters.is_empty() {
             self.refreshing.remove(&done.key);
         }
+        if flight.writes && matches!(done.ended, Ended::Written) {
+            let due = flight.deadline.load(Ordering::Acquire) - self.began - self.terms.timeout;
+            self.record.written(due, time.saturating_sub(due));
+        }
         let mut waited_for = false;
         for (slot, attempt) in flight.waiters {
             if self.requests[slot].is_none_or(|request| request.attempt != attempt || request.given_up < time) {
@@ -432,7 +436,12 @@ impl<'a> Client<'a> {
         if ending == Ending::Good {
             self.budget.deposit();
         }
-        self.record.ended(request.due, ending, answered.map(|time| time.saturating_sub(request.due)));
+        let latency = answered.map(|time| time.saturating_sub(request.due));
+        if request.writes {
+            self.record.write_ended(request.due, ending);
+        } else {
+            self.record.ended(request.due, ending, latency);
+        }
     }
 
     /// An attempt failed; the request makes another one, or ends.

@@ -38,6 +38,9 @@ pub enum Error {
     /// What came back is not what was asked for.
     #[error("{0} answered something that is not a page")]
     NotAPage(&'static str),
+    /// A process of our own that is killed and started again did not do its part.
+    #[error("the process that {0} ended early or said something unexpected: {1:?}")]
+    Child(&'static str, String),
     /// Both servers are needed.
     #[error("--redis and --postgres belong together: give both addresses or neither")]
     OneServerOnly,

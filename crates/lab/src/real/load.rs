@@ -16,8 +16,8 @@ pub struct Load {
     pub rates: Vec<f64>,
     /// How long it lasts, in microseconds.
     pub duration: u64,
-    /// The share of requests that write.
-    pub write_share: f64,
+    /// The share of requests that write, at the beginning of each second; the last goes on.
+    pub write_shares: Vec<f64>,
     /// From when on which shift of the keys holds: the working set moves.
     pub shifts: Vec<(u64, u64)>,
     /// Where all of it comes from.
@@ -58,9 +58,13 @@ impl Load {
     }
 
     fn rate(&self, moment: f64) -> f64 {
-        let second = (moment / SECOND as f64) as usize;
-        self.rates.get(second).or(self.rates.last()).copied().unwrap_or(0.0)
+        at_second(&self.rates, moment)
     }
+}
+
+/// The figure of a second; the last goes on.
+fn at_second(figures: &[f64], moment: f64) -> f64 {
+    figures.get((moment / SECOND as f64) as usize).or(figures.last()).copied().unwrap_or(0.0)
 }
 
 impl Iterator for Arrivals<'_> {
@@ -86,7 +90,7 @@ impl Iterator for Arrivals<'_> {
         let due = self.at as u64;
         let shift = self.load.shifts.iter().rev().find(|(from, _)| *from <= due).map_or(0, |(_, shift)| *shift);
         let key = self.load.keys.at_rank(self.load.keys.rank(&mut self.ranks), shift);
-        let writes = self.kinds.unit() < self.load.write_share;
+        let writes = self.kinds.unit() < at_second(&self.load.write_shares, self.at);
         (due < self.load.duration).then_some(Arrival { due, key, writes })
     }
 }
@@ -98,7 +102,7 @@ mod tests {
 
     fn load(rates: Vec<f64>) -> Load {
         let keys = Keys::new(100, Skew::Zipf(1.1));
-        Load { keys, rates, duration: 10 * SECOND, write_share: 0.1, shifts: vec![(5 * SECOND, 50)], seed: 5 }
+        Load { keys, rates, duration: 10 * SECOND, write_shares: vec![0.1], shifts: vec![(5 * SECOND, 50)], seed: 5 }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod cache;
 pub mod calibrate;
+pub mod child;
 pub mod client;
 pub mod clock;
 pub mod error;
@@ -21,3 +22,6 @@ pub mod recovery;
 pub mod scale;
 pub mod store;
 pub mod workload;
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,25 @@ struct Counts {
     lookups: u64,
     hits: u64,
     latencies: Option<Histogram<u64>>,
+    /// Writes that were due, those that were durable in time, and those that the store refused.
+    writes: (u64, u64, u64),
+    /// From when a write was due until it was durable, however late.
+    write_lag: Option<Histogram<u64>>,
+}
+
+/// What one second says of reads and writes apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// 99th percentile of reads, in microseconds.
+    pub read_p99_us: Option<f64>,
+    /// Median time from when a write was due until it was durable, in microseconds.
+    pub lag_median_us: Option<f64>,
+    /// The longest of them.
+    pub lag_max_us: Option<f64>,
+    /// Of the writes that were due, those that were durable in time.
+    pub writes_in_time_share: Option<f64>,
+    /// Of the writes that were due, those that the store refused.
+    pub writes_refused_share: Option<f64>,
 }
 
 /// A run's record.
@@ -60,7 +79,7 @@ fn histogram() -> Result<Histogram<u64>> {
 impl Record {
     /// For a run of `seconds`.
     pub fn new(seconds: u64) -> Result<Record> {
-        let one = || Ok(Counts { latencies: Some(histogram()?), ..Counts::default() });
+        let one = || Ok(Counts { latencies: Some(histogram()?), write_lag: Some(histogram()?), ..Counts::default() });
         let seconds = (0..seconds).map(|_| one()).collect::<Result<_>>()?;
         Ok(Record { seconds, strictly_stale: 0, impossible: 0, lag: histogram()? })
     }
@@ -72,10 +91,11 @@ impl Record {
     }
 
     /// A request was due, and sent `lag` later.
-    pub fn offered(&mut self, due: u64, lag: u64) {
+    pub fn offered(&mut self, due: u64, lag: u64, writes: bool) {
         self.lag.saturating_record(lag.max(1));
         if let Some(second) = self.at(due) {
             second.offered += 1;
+            second.writes.0 += u64::from(writes);
         }
     }
 
@@ -114,6 +134,42 @@ impl Record {
         if let (Some(latency), Some(latencies)) = (latency, second.latencies.as_mut()) {
             latencies.saturating_record(latency.max(1));
         }
+    }
+
+    /// A write that was due at `due` ended.
+    pub fn write_ended(&mut self, due: u64, ending: Ending) {
+        let Some(second) = self.at(due) else { return };
+        second.writes.1 += u64::from(ending == Ending::Good);
+        second.writes.2 += u64::from(ending == Ending::Failed);
+        match ending {
+            Ending::Good => second.good += 1,
+            Ending::Stale => second.stale += 1,
+            Ending::Late => second.late += 1,
+            Ending::Failed => second.failed += 1,
+        }
+    }
+
+    /// A write that was due at `due` is durable, in time or not.
+    pub fn written(&mut self, due: u64, lag: u64) {
+        if let Some(lags) = self.at(due).and_then(|second| second.write_lag.as_mut()) {
+            lags.saturating_record(lag.max(1));
+        }
+    }
+
+    /// For each second the 99th percentile of reads, the median and the largest of the lag of writes, in microseconds, and
+    /// of the writes that were due the share that was in time and the share that was refused.
+    pub fn by_second(&self) -> Vec<Reading> {
+        let known = |values: &Option<Histogram<u64>>, of: fn(&Histogram<u64>) -> u64| {
+            values.as_ref().filter(|values| !values.is_empty()).map(|values| of(values) as f64)
+        };
+        let reading = |second: &Counts| Reading {
+            read_p99_us: known(&second.latencies, |values| values.value_at_quantile(0.99)),
+            lag_median_us: known(&second.write_lag, |values| values.value_at_quantile(0.5)),
+            lag_max_us: known(&second.write_lag, Histogram::max),
+            writes_in_time_share: share(second.writes.1 as f64, second.writes.0 as f64),
+            writes_refused_share: share(second.writes.2 as f64, second.writes.0 as f64),
+        };
+        self.seconds.iter().map(reading).collect()
     }
 
     /// Requests answered well, for each second.

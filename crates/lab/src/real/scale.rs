@@ -1,4 +1,4 @@
-//! How large the runs are: a few seconds for tests, two minutes for a look, an hour or so for the report.
+//! How large the runs are: a few seconds for tests, two minutes for a look, some hours for the report.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ impl Scale {
     /// Two minutes for everything, simulation and report included.
     pub fn quick() -> Scale {
         Scale {
-            workload: Workload { kind: Kind::Shop, keys: 1_500, events_per_key: 300, rows_per_event: 5 },
+            workload: Workload { kind: Kind::Shop, keys: 1_000, events_per_key: 300, rows_per_event: 5 },
             workers: 1,
             memory_bytes: 256 << 20,
-            measure: Duration::from_millis(1_500),
-            seconds: (4, 12),
+            measure: Duration::from_secs(1),
+            seconds: (3, 10),
             twins: false,
             load_over_capacity: 10.0,
             write_share: 0.002,
@@ -46,7 +46,7 @@ impl Scale {
             workload: Workload { kind: Kind::Shop, keys: 4_000, events_per_key: 400, rows_per_event: 5 },
             memory_bytes: 1 << 30,
             measure: Duration::from_secs(5),
-            seconds: (15, 45),
+            seconds: (10, 30),
             twins: true,
             ..Scale::quick()
         }

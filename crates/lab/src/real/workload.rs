@@ -36,6 +36,21 @@ pub enum Kind {
     Vote,
 }
 
+impl Kind {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Shop => "shop",
+            Kind::Vote => "votes",
+        }
+    }
+
+    /// By its name.
+    pub fn of(name: &str) -> Option<Kind> {
+        [Kind::Shop, Kind::Vote].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 const PRODUCTS: u64 = 20_000;
 const CATEGORIES: u64 = 12;
 

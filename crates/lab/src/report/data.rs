@@ -98,7 +98,8 @@ pub(super) fn ending(verdicts: &[&Verdict]) -> String {
     }
     let outcomes = distinct(verdicts.iter().map(|verdict| verdict.outcome));
     let count = |outcome: Outcome| verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
-    let parts = outcomes.into_iter().map(|outcome| format!("{} of {} {}", count(outcome), verdicts.len(), one(outcome)));
+    let parts =
+        outcomes.into_iter().map(|outcome| format!("{} of {} {}", count(outcome), verdicts.len(), one(outcome)));
     parts.collect::<Vec<_>>().join("; ")
 }
 

@@ -3,14 +3,15 @@
 //! A reader sees first whether the expectations held, then experiment by experiment the charts and the expectations, then
 //! the model against the measurement, and at the end all that is needed to do it again.
 
-use super::data::label;
+use super::data::{Spread, ending, label, mode_title};
 use super::experiments::{EXPERIMENTS, Experiment};
 use super::figures::{self, Figure};
 use super::palette::{DARK, LIGHT, chart_style};
 use super::svg::escaped;
 use super::tables::{self, Table};
 use super::terminal::tally;
-use crate::results::{Contender, Results};
+use super::units::Unit;
+use crate::results::{Contender, Mode, Results};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -61,19 +62,35 @@ fn head(results: &Results) -> String {
     text += "<dl class=\"contenders\">\n";
     for contender in Contender::ALL {
         text += &format!(
-            "<div><dt><span class=\"swatch\" style=\"background:var(--{contender})\"></span>{}</dt><dd>{}</dd></div>\n",
+            "<div><dt><span class=\"swatch\" style=\"background:var(--{contender})\"></span>{}</dt><dd>{}{}</dd></div>\n",
             escaped(&label(contender, "")),
-            escaped(about(contender))
+            escaped(about(contender)),
+            in_short(results, contender)
         );
     }
     text + "</dl></header>\n"
+}
+
+/// What became of a contender in the first experiment, from the most real mode that has it.
+fn in_short(results: &Results, contender: Contender) -> String {
+    let modes = [Mode::Server, Mode::Real, Mode::Sim];
+    let found = modes.map(|mode| (mode, results.verdicts_of("E1", mode, contender, "")));
+    let Some((mode, verdicts)) = found.into_iter().find(|(_, verdicts)| !verdicts.is_empty()) else {
+        return String::new();
+    };
+    let least = Spread::of(verdicts.iter().filter_map(|one| one.predicted_s));
+    let least = least.map_or(String::new(), |spread| format!("; K/M is {}", spread.show(&Unit::Seconds)));
+    let (mode, ending) = (mode_title(mode).to_lowercase(), ending(&verdicts));
+    format!("<br><strong>after a flush: {}</strong> ({}{})", escaped(&ending), escaped(&mode), escaped(&least))
 }
 
 fn about(contender: Contender) -> &'static str {
     match contender {
         Contender::A0 => "real queries with joins and aggregates, and nothing in front of them",
         Contender::A1 => "time to live, delete on write, unlimited fall-through, plain retries",
-        Contender::A2 => "bounded queue, single flight, checked fills, jitter, early refresh, stale answers, retry budget",
+        Contender::A2 => {
+            "bounded queue, single flight, checked fills, jitter, early refresh, stale answers, retry budget"
+        }
         Contender::A3 => "the same with room for all data, persisted",
         Contender::B1 => "kept by triggers in the backend; it has no cold state either",
         Contender::V => "views that are complete after each commit",
@@ -93,9 +110,11 @@ fn section(results: &Results, experiment: &Experiment) -> Option<String> {
         escaped(experiment.question),
         id = experiment.id
     );
+    text += "<div class=\"figures\">\n";
     for figure in &figures {
         text += &drawn(figure);
     }
+    text += "</div>\n";
     if !absent.is_empty() {
         let list = absent.join(", ");
         text += &format!("<p class=\"absent\">No data in this directory, so not drawn: {}.</p>\n", escaped(&list));
@@ -106,11 +125,9 @@ fn section(results: &Results, experiment: &Experiment) -> Option<String> {
 }
 
 fn drawn(figure: &Figure) -> String {
-    let mut text = format!(
-        "<figure id=\"{}\"><h3>{}</h3>\n<div class=\"panels\">\n",
-        escaped(&figure.id),
-        escaped(&figure.title)
-    );
+    let class = if figure.panels.len() > 1 { " class=\"wide\"" } else { "" };
+    let (id, title) = (escaped(&figure.id), escaped(&figure.title));
+    let mut text = format!("<figure id=\"{id}\"{class}><h3>{title}</h3>\n<div class=\"panels\">\n");
     for panel in &figure.panels {
         text += &format!("<div class=\"panel\">{}</div>\n", panel.drawn().inline(&panel.alt));
     }

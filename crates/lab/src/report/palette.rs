@@ -64,6 +64,17 @@ impl Theme {
     }
 }
 
+/// Whether white text is easier to read than black on a colour, given as `#rrggbb`.
+pub(super) fn is_dark(colour: &str) -> bool {
+    let channel = |at: usize| {
+        let digits = colour.get(at..at + 2).unwrap_or("0");
+        let value = f64::from(u8::from_str_radix(digits, 16).unwrap_or(0)) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    // Where the contrast with black equals that with white: (1 + 0.05) / (l + 0.05) = (l + 0.05) / 0.05.
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5) < 0.179
+}
+
 /// The style of charts. Without a theme the colours are CSS variables of the page around them; with one they are written
 /// out, for programs that show SVG and do not know variables.
 pub(super) fn chart_style(theme: Option<&Theme>) -> String {
@@ -77,13 +88,13 @@ pub(super) fn chart_style(theme: Option<&Theme>) -> String {
     let mut style = format!(
         "svg.chart{{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;font-size:11px}}
 .chart text{{fill:{ink}}}.chart .m{{fill:{muted}}}.chart .b{{font-weight:600}}.chart .h{{font-size:12.5px;font-weight:600}}
-.chart .s{{font-size:10px}}.chart .on{{fill:#fff}}.chart .off{{fill:#111}}.chart .alarm{{fill:{alarm}}}
+.chart .s{{font-size:10px}}.chart .on{{fill:#fff}}.chart .off{{fill:#000}}.chart .alarm{{fill:{alarm}}}
 .chart .grid{{stroke:{grid};stroke-width:1}}.chart .axis{{stroke:{muted};stroke-width:1}}
 .chart .trigger{{stroke:{alarm};stroke-width:1.25;stroke-dasharray:3 2}}
 .chart .offered{{stroke:{muted};stroke-width:1;fill:none;stroke-dasharray:4 2}}
 .chart .capacity{{stroke:{ink};stroke-width:1;stroke-dasharray:1 2}}
 .chart .paper{{fill:{paper}}}.chart .none{{fill:none;stroke:{muted};stroke-dasharray:2 3}}
-.chart .gap{{fill:{grid}}}.chart .whisker{{stroke:{ink};stroke-width:1.25}}
+.chart .hollow{{fill:none;stroke-width:1.25}}.chart .gap{{fill:{grid}}}.chart .whisker{{stroke:{ink};stroke-width:1.25}}
 .chart .line{{fill:none;stroke-width:1.9;stroke-linejoin:round}}.chart .dash{{stroke-dasharray:5 3}}
 .chart .area{{fill-opacity:.32}}.chart .band{{fill-opacity:.16;stroke:none}}.chart .faint{{fill-opacity:.3;stroke-dasharray:3 2}}\n"
     );
@@ -95,4 +106,14 @@ pub(super) fn chart_style(theme: Option<&Theme>) -> String {
         style += &format!(".chart .f{contender}{{fill:{colour}}}.chart .k{contender}{{stroke:{colour}}}\n");
     }
     style
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_white_on_dark_colours_only() {
+        assert!(is_dark("#000000") && is_dark("#0a6cb0") && !is_dark("#ffffff") && !is_dark("#4aa9dc"));
+    }
 }

@@ -143,15 +143,6 @@ impl Svg {
         let _ = write!(self.body, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\"{anchor}>{text}</text>");
     }
 
-    /// Text that reads upwards, centred at a point.
-    pub(super) fn text_upwards(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
-        let (x, y, text) = (number(x), number(y), escaped(text));
-        let _ = write!(
-            self.body,
-            "<text class=\"{class}\" text-anchor=\"middle\" transform=\"translate({x} {y}) rotate(-90)\">{text}</text>"
-        );
-    }
-
     /// The point of a figure.
     pub(super) fn point(&mut self, class: &str, shape: Shape, (x, y): (f64, f64), size: f64, tip: &str) {
         let r = size;

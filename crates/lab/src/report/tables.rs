@@ -100,7 +100,8 @@ fn predicted(verdicts: &[&Verdict]) -> String {
 }
 
 fn ratio(verdicts: &[&Verdict]) -> String {
-    let ratios = verdicts.iter().filter_map(|one| Some(one.recovery_s? / one.predicted_s.filter(|least| *least > 0.0)?));
+    let ratios =
+        verdicts.iter().filter_map(|one| Some(one.recovery_s? / one.predicted_s.filter(|least| *least > 0.0)?));
     match Spread::of(ratios) {
         Some(spread) => spread.show(&Unit::Count),
         None if verdicts.iter().any(|one| one.outcome == Outcome::Down) => "never within the run".to_owned(),
@@ -187,10 +188,8 @@ pub(super) fn seeds(results: &Results) -> Table {
     for (experiment, contender, variant) in rows(results) {
         for mode in [Mode::Sim, Mode::Real, Mode::Server] {
             let verdicts = results.verdicts_of(experiment, mode, contender, variant);
-            let counted: Vec<&&Verdict> = verdicts
-                .iter()
-                .filter(|one| !matches!(one.outcome, Outcome::Rejected | Outcome::Skipped))
-                .collect();
+            let counted: Vec<&&Verdict> =
+                verdicts.iter().filter(|one| !matches!(one.outcome, Outcome::Rejected | Outcome::Skipped)).collect();
             if distinct(verdicts.iter().map(|one| one.seed)).len() < 2 || counted.is_empty() {
                 continue;
             }

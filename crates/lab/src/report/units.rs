@@ -54,9 +54,16 @@ impl Unit {
     /// A figure at an axis, where the axis' title may carry the unit.
     pub(super) fn tick(&self, value: f64) -> String {
         match self {
-            Unit::Seconds | Unit::Bytes | Unit::Share => self.show(value).replace(".00 ", " ").replace(".0 ", " "),
+            Unit::Seconds | Unit::Bytes => self.show(value).replace(".00 ", " ").replace(".0 ", " "),
+            Unit::Share => format!("{} %", trimmed(value * 100.0)),
             _ if value == 0.0 => "0".to_owned(),
-            _ if value.abs() >= 1000.0 => prefixed(value, "").replace(' ', "").replace(".00", "").replace(".0", ""),
+            _ if value.abs() >= 1000.0 => {
+                let text = prefixed(value, "");
+                let (digits, prefix) = text.split_once(' ').unwrap_or((&text, ""));
+                let digits =
+                    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+                format!("{digits}{prefix}")
+            }
             _ => trimmed(value),
         }
     }
@@ -76,11 +83,34 @@ pub(super) fn shown(value: Option<f64>, unit: &Unit) -> String {
     value.map_or_else(|| NOT_MEASURED.to_owned(), |value| unit.show(value))
 }
 
+/// The name of a variable in titles and labels, where there is little room.
+pub(super) fn brief(name: &str) -> String {
+    match name {
+        "load_over_capacity" => "L/M".to_owned(),
+        "deleted_share" => "the share of keys deleted".to_owned(),
+        "second" => "time".to_owned(),
+        _ => words(name),
+    }
+}
+
 /// The name of a metric or a variable in words.
 pub(super) fn words(name: &str) -> String {
     let known = match name {
-        "load_over_capacity" => "offered load over backend capacity, L/M",
+        "load_over_capacity" => "offered load as a multiple of the backend's capacity, L/M",
         "deleted_share" => "share of the hottest keys that is deleted",
+        "goodput_share" => "share of requests that is answered well",
+        "goodput_over_capacity" => "requests answered well, as a multiple of the backend's capacity",
+        "hysteresis_share" => "largest distance between the two ways, as a share of the requests",
+        "refill_as_asked_s" => "least time to refill in the order in which keys are asked for",
+        "lost_requests" => "requests lost",
+        "recovery_s" => "time to recovery",
+        "writes_in_time_share" => "share of writes in time",
+        "writes_refused_share" => "share of writes that is refused",
+        "write_lag_median" => "median lag of writes",
+        "write_lag_longest" => "longest lag of a write",
+        "read_p99" => "reads, 99th percentile of latency",
+        "read_p99_worst_after" => "reads, worst 99th percentile of a second afterwards",
+        "stale_beyond_bound" => "reads staler than the bound allows",
         "recovered_share" => "share of seeds in which it recovered in time",
         "write_share" => "share of writes",
         "lost_delete_share" => "share of deletes that is lost",
@@ -112,13 +142,14 @@ fn grouped(value: f64) -> String {
     if value < 0.0 && digits != "0" { format!("-{text}") } else { text }
 }
 
-/// Three significant digits, but all digits before the point.
+/// Three significant digits, but all digits before the point. Half of the last digit is taken off the limits, so that
+/// 9.999 becomes 10.0 and not 10.00.
 fn significant(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
-        size if size >= 100.0 => grouped(value),
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
+        size if size >= 99.95 => grouped(value),
+        size if size >= 9.995 => format!("{value:.1}"),
+        size if size >= 0.9995 => format!("{value:.2}"),
         size if size >= 0.001 => format!("{value:.3}"),
         _ => format!("{value:.1e}"),
     }
@@ -243,6 +274,8 @@ mod tests {
         }
         assert_eq!(shown(None, &Unit::Count), NOT_MEASURED);
         assert_eq!(Unit::PerSecond.tick(12_000.0), "12k");
+        assert_eq!(Unit::PerSecond.tick(1_500.0), "1.5k");
+        assert_eq!(Unit::Count.tick(100_000.0), "100k");
         assert_eq!(Unit::Seconds.tick(20.0), "20 s");
         assert_eq!(Unit::Count.tick(0.5), "0.5");
     }

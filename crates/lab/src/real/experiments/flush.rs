@@ -3,107 +3,76 @@
 //! A cache is flushed. The summary table and the view have nothing to flush; what they lose is everything their process
 //! holds, and they are opened again from disk in the middle of the load. A3 reads its file again.
 
-use super::{Entrant, Progress, make, record, recovered, verdict};
+use super::{Entrant, Progress, Trial, verdict_of};
 use crate::real::bench::{Action, Bench};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
 use crate::results::{Contender, Outcome, Results};
 
-/// Who, what happens to them, and what is expected: the end, and why.
-struct Trial {
-    entrant: Entrant,
-    action: Option<Action>,
-    expected: Outcome,
-    why: &'static str,
-    /// Whether it is left out of a quick look.
-    long: bool,
-}
+/// Who, what happens to them, and what is expected.
+type Row = (Entrant, Option<Action>, Outcome, &'static str);
 
-fn trials(bench: &Bench) -> Vec<Trial> {
+fn rows(bench: &Bench) -> Vec<Row> {
     let new = |contender| Entrant::new(contender, bench);
-    let trial = |entrant, action, expected, why| Trial { entrant, action, expected, why, long: false };
-    let naive = new(Contender::A1);
-    let late = naive.policy.clone().filling_late();
-    let full = new(Contender::A3);
+    let (naive, full) = (new(Contender::A1), new(Contender::A3));
     let (flush, restart) = (Some(Action::Flush), Some(Action::Restart));
     let nothing = "does not move: there is nothing to refill";
-    let all = vec![
-        trial(
-            new(Contender::A0),
-            None,
-            Outcome::Down,
-            "cannot answer ten times its capacity, with or without a trigger",
-        ),
-        trial(
-            naive.clone(),
-            flush,
-            Outcome::Down,
-            "stays down: pages that come too late are not cached, and the queue never gets shorter",
-        ),
-        trial(
-            naive.variant("late pages fill", late),
-            flush,
-            Outcome::Recovered,
-            "comes back, later than K/M: it works off a queue full of the same hot keys first",
-        ),
-        trial(new(Contender::A2), flush, Outcome::Recovered, "comes back after one to three times K/M"),
-        trial(full.clone(), restart, Outcome::Steady, "comes back with its file, at once"),
-        Trial {
-            long: true,
-            ..trial(
-                full.clone().variant("flushed", full.policy),
-                flush,
-                Outcome::Recovered,
-                "whoever flushes it loses what it persisted, and it refills like the mitigated cache",
-            )
-        },
-        trial(new(Contender::B1), restart, Outcome::Steady, nothing),
-        trial(new(Contender::V), restart, Outcome::Steady, nothing),
+    let alone = "cannot answer ten times its capacity, with or without a trigger";
+    let down = "stays down: pages that come too late are not cached, and the queue never gets shorter";
+    let mut rows = vec![
+        (new(Contender::A0), None, Outcome::Down, alone),
+        (naive.clone(), flush, Outcome::Down, down),
+        (new(Contender::A2), flush, Outcome::Recovered, "comes back after one to three times K/M"),
+        (full.clone(), restart, Outcome::Steady, "comes back with its file, at once"),
+        (new(Contender::B1), restart, Outcome::Steady, nothing),
     ];
-    let available = |trial: &Trial| {
-        (bench.scale.twins || !trial.long) && !(bench.uses_servers() && trial.entrant.contender == Contender::V)
-    };
-    all.into_iter().filter(available).collect()
+    if !bench.uses_servers() {
+        rows.push((new(Contender::V), restart, Outcome::Steady, nothing));
+    }
+    if bench.scale.twins {
+        let late = naive.policy.clone().filling_late();
+        let works_off = "comes back, later than K/M: it works off a queue full of the same hot keys first";
+        rows.push((naive.variant("late pages fill", late), flush, Outcome::Recovered, works_off));
+        let flushed = "whoever flushes it loses what it persisted, and it refills like the mitigated cache";
+        rows.push((full.clone().variant("flushed", full.policy), flush, Outcome::Recovered, flushed));
+    }
+    rows
+}
+
+/// Says why the view is not there, where it is not.
+fn without_server(bench: &Bench, results: &mut Results) {
+    let mut found = verdict_of(&Entrant::new(Contender::V, bench).key("E1", 0, bench));
+    found.outcome = Outcome::Skipped;
+    "Monostable is a library and has no server here; in this process it would not pay for the network that the others pay for"
+        .clone_into(&mut found.note);
+    results.verdicts.push(found);
 }
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
+    if bench.uses_servers() {
+        without_server(bench, results);
+    }
     for &seed in seeds {
-        for trial in trials(bench) {
-            one(bench, &trial, seed, results, progress)?;
+        for (entrant, action, expected, why) in rows(bench) {
+            let mut load = bench.load(bench.rate(), seed);
+            if action.is_none() {
+                load.duration = (bench.scale.seconds.0 + 2) * SECOND;
+            }
+            if expected == Outcome::Steady && !bench.scale.twins {
+                // Long enough for five seconds in a row, which is all that there is to see.
+                load.duration = (bench.scale.seconds.0 + 6) * SECOND;
+            }
+            let refills = entrant.cache.is_some() && action == Some(Action::Flush);
+            let trial = Trial {
+                entrant,
+                actions: action.map(|action| (0, action)).into_iter().collect(),
+                predicted_s: refills.then(|| bench.refill_seconds(bench.rate())),
+                load,
+                expected: Some(expected),
+                why: why.to_owned(),
+            };
+            trial.run("E1", bench, results, progress)?;
         }
     }
-    Ok(())
-}
-
-fn one(bench: &mut Bench, trial: &Trial, seed: u64, results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    let key = trial.entrant.key("E1", seed, bench);
-    let trigger = bench.scale.seconds.0;
-    let mut plan = trial.entrant.plan(bench.load(bench.rate(), seed));
-    let twin = match trial.action {
-        Some(_) if bench.scale.twins => Some(make(bench, &plan, &key, "twin", progress)?),
-        Some(_) => None,
-        None => {
-            plan.load.duration = (trigger + 2) * SECOND;
-            None
-        }
-    };
-    plan.actions = trial.action.map(|action| (trigger * SECOND, action)).into_iter().collect();
-    let ran = make(bench, &plan, &key, "disturbed", progress)?;
-    let mut found = verdict(&key, &ran, bench);
-    recovered(&mut found, &ran, twin.as_ref(), trigger);
-    trial.why.clone_into(&mut found.expectation);
-    let quiet = found.recovery_s.is_none_or(|seconds| seconds <= 2.0);
-    found.as_expected = (found.outcome != Outcome::Rejected).then(|| match trial.expected {
-        Outcome::Steady => found.outcome != Outcome::Down && quiet,
-        other => found.outcome == other,
-    });
-    if trial.entrant.cache.is_some() && trial.action == Some(Action::Flush) {
-        found.predicted_s = Some(bench.refill_seconds(bench.rate()));
-    }
-    if let Some(share) = ran.record.hit_share(1..trigger as usize) {
-        found.note += &format!("; hit share before {share:.3}");
-    }
-    record(results, &key, &ran, trigger)?;
-    results.verdicts.push(found);
     Ok(())
 }

@@ -1,9 +1,18 @@
 //! The experiments with real stores. Each states what it expects before it runs, and records what it saw whether or not
 //! that is pleasant.
 
+mod ablation;
+mod cold;
+mod cost;
 mod flush;
+mod hysteresis;
+mod map;
+mod overload;
+mod shifts;
+mod staleness;
+mod storm;
 
-use super::bench::{Bench, CachePlan, Plan, Ran};
+use super::bench::{Action, Bench, CachePlan, Plan, Ran};
 use super::clock::SECOND;
 use super::error::{Error, Result};
 use super::load::Load;
@@ -13,7 +22,7 @@ use super::store::Form;
 use crate::results::{Contender, Key, Mode, Outcome, Point, Results, Verdict};
 
 /// The experiments that can be run with real stores.
-pub const NAMES: [&str; 1] = ["E1"];
+pub const NAMES: [&str; 10] = ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10"];
 
 /// Told what is being done.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
@@ -22,6 +31,15 @@ pub type Progress<'a> = &'a mut dyn FnMut(&str);
 pub fn run(name: &str, bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     match name {
         "E1" => flush::run(bench, seeds, results, progress),
+        "E2" => hysteresis::run(bench, seeds, results, progress),
+        "E3" => map::run(bench, seeds, results, progress),
+        "E4" => ablation::run(bench, seeds, results, progress),
+        "E5" => storm::run(bench, seeds, results, progress),
+        "E6" => staleness::run(bench, seeds, results, progress),
+        "E7" => shifts::run(bench, seeds, results, progress),
+        "E8" => cold::run(bench, seeds, results, progress),
+        "E9" => overload::run(bench, seeds, results, progress),
+        "E10" => cost::run(bench, seeds, results, progress),
         _ => Err(Error::Unknown(name.to_owned(), NAMES.join(", "))),
     }
 }
@@ -71,6 +89,7 @@ impl Entrant {
             load,
             actions: Vec::new(),
             lost_share: 0.0,
+            writers: 1,
         }
     }
 
@@ -107,18 +126,7 @@ pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
         note += &format!("; rejected: {:.1} % of requests were sent more than 0.1 s late", lagging * 100.0);
     }
     Verdict {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
-        expectation: String::new(),
-        as_expected: None,
         outcome: if rejected { Outcome::Rejected } else { Outcome::Steady },
-        trigger_second: None,
-        recovery_s: None,
-        predicted_s: None,
-        lost_requests: None,
         attempts_per_request: ran.record.attempts_per_request(),
         useful_work_share: ran.record.useful_share(),
         stale_reads: Some(ran.record.strictly_stale),
@@ -127,6 +135,33 @@ pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
         page_cache_bytes: ran.page_cache_bytes,
         write_amplification: (logical > 0).then(|| ran.written_bytes as f64 / logical as f64),
         note,
+        ..verdict_of(key)
+    }
+}
+
+/// A verdict that says nothing yet.
+pub(super) fn verdict_of(key: &Key) -> Verdict {
+    Verdict {
+        experiment: key.experiment.clone(),
+        mode: key.mode,
+        contender: key.contender,
+        variant: key.variant.clone(),
+        seed: key.seed,
+        expectation: String::new(),
+        as_expected: None,
+        outcome: Outcome::Steady,
+        trigger_second: None,
+        recovery_s: None,
+        predicted_s: None,
+        lost_requests: None,
+        attempts_per_request: None,
+        useful_work_share: None,
+        stale_reads: None,
+        wrong_keys: None,
+        resident_bytes: None,
+        page_cache_bytes: None,
+        write_amplification: None,
+        note: String::new(),
     }
 }
 
@@ -153,6 +188,62 @@ pub(super) fn recovered(verdict: &mut Verdict, ran: &Ran, twin: Option<&Ran>, tr
         verdict.outcome = outcome;
         verdict.recovery_s = seconds.filter(|_| outcome == Outcome::Recovered);
     }
+}
+
+/// A run that is disturbed at its usual second, and what is expected of it, stated before it begins.
+pub(super) struct Trial {
+    pub(super) entrant: Entrant,
+    /// What happens, counted from the moment of the disturbance; nothing for a run that needs none to be down.
+    pub(super) actions: Vec<(u64, Action)>,
+    /// What is asked.
+    pub(super) load: Load,
+    /// How it ends, if anything is expected.
+    pub(super) expected: Option<Outcome>,
+    /// The same in words, with the reason.
+    pub(super) why: String,
+    /// The seconds that theory says.
+    pub(super) predicted_s: Option<f64>,
+}
+
+impl Trial {
+    /// Makes the run and, if there are twins, its twin; adds timeline, latencies and verdict.
+    pub(super) fn run(
+        self,
+        experiment: &str,
+        bench: &mut Bench,
+        results: &mut Results,
+        progress: Progress<'_>,
+    ) -> Result<Verdict> {
+        let key = self.entrant.key(experiment, self.load.seed, bench);
+        let trigger = bench.scale.seconds.0;
+        let mut plan = self.entrant.plan(self.load);
+        let twin = match self.actions.is_empty() {
+            false if bench.scale.twins => Some(make(bench, &plan, &key, "twin", progress)?),
+            _ => None,
+        };
+        plan.actions = self.actions.iter().map(|(after, action)| (trigger * SECOND + after, *action)).collect();
+        let ran = make(bench, &plan, &key, "disturbed", progress)?;
+        let mut found = verdict(&key, &ran, bench);
+        recovered(&mut found, &ran, twin.as_ref(), trigger);
+        found.expectation = self.why;
+        found.as_expected = self.expected.and_then(|expected| met(expected, &found));
+        found.predicted_s = self.predicted_s;
+        if let Some(share) = ran.record.hit_share(1..trigger as usize) {
+            found.note += &format!("; hit share before {share:.3}");
+        }
+        record(results, &key, &ran, trigger)?;
+        results.verdicts.push(found.clone());
+        Ok(found)
+    }
+}
+
+/// Whether a run ended as expected. Two seconds are granted to whoever should not move: a reopening takes some time.
+pub(super) fn met(expected: Outcome, found: &Verdict) -> Option<bool> {
+    let quiet = found.recovery_s.is_none_or(|seconds| seconds <= 2.0);
+    (found.outcome != Outcome::Rejected).then(|| match expected {
+        Outcome::Steady => found.outcome != Outcome::Down && quiet,
+        other => found.outcome == other,
+    })
 }
 
 /// Adds the timeline and the latencies before, during (the five seconds after the disturbance) and after.

@@ -5,7 +5,7 @@
 
 use super::super::svg::{Anchor, Svg, WIDTH, text_width};
 use super::super::units::{NOT_MEASURED, Scale, Unit, round_up};
-use super::{SMALL, TEXT, wrapped};
+use super::{SMALL, TEXT, named, wrapped};
 use crate::results::Contender;
 
 const LEFT: f64 = 4.0;
@@ -57,11 +57,11 @@ impl BarGroup {
             let y = svg.height - 3.0;
             svg.text("b", (LEFT, y), Anchor::Start, &line);
         }
+        svg.height += 2.0;
         let highest = |bar: &Bar| bar.value.into_iter().chain(bar.range.map(|range| range.1));
         let high = self.bars.iter().flat_map(highest).chain(self.line.as_ref().map(|line| line.0)).fold(0.0, f64::max);
         // Room for the words behind the longest bar.
         let scale = Scale::new((0.0, round_up(high)), (LEFT, RIGHT));
-        let top = svg.height;
         for bar in &self.bars {
             self.bar(svg, bar, &scale);
         }
@@ -80,7 +80,6 @@ impl BarGroup {
         svg.height = base + 20.0;
         if let Some((value, name)) = &self.line {
             let x = scale.at(*value);
-            svg.line("trigger", (x, top + 2.0), (x, base));
             let (width, y) = (text_width(name, SMALL), svg.height + 6.0);
             let x = (x - width / 2.0).clamp(LEFT, (RIGHT - width).max(LEFT));
             svg.text("s alarm", (x, y), Anchor::Start, name);
@@ -94,15 +93,15 @@ impl BarGroup {
     }
 
     fn bar(&self, svg: &mut Svg, bar: &Bar, scale: &Scale) {
-        let (contender, y) = (bar.contender, svg.height + 12.0);
+        let contender = bar.contender;
         let words = match (&bar.words, bar.value) {
             (Some(words), _) => words.clone(),
             (None, Some(value)) => self.unit.show(value),
             (None, None) => NOT_MEASURED.to_owned(),
         };
-        svg.text("", (LEFT, y), Anchor::Start, &bar.label);
-        svg.text("s m", (RIGHT, y), Anchor::End, &words);
-        let top = y + 3.0;
+        svg.height += 16.0;
+        named(svg, "", (LEFT, RIGHT), &bar.label, &words);
+        let top = svg.height - 1.0;
         match bar.value {
             Some(value) => {
                 let faint = if bar.open { format!(" faint k{contender}") } else { String::new() };
@@ -117,6 +116,9 @@ impl BarGroup {
             for end in [low, high] {
                 svg.line("whisker", (scale.at(end), top + 2.0), (scale.at(end), top + 7.0));
             }
+        }
+        if let Some((value, _)) = &self.line {
+            svg.line("trigger", (scale.at(*value), top - 1.0), (scale.at(*value), top + 10.0));
         }
         svg.height = top + 13.0;
     }

@@ -2,7 +2,7 @@
 //!
 //! Shares go from dark to light, which reads the same in print and to every eye; each cell that has room says its number.
 
-use super::super::palette::LIGHT;
+use super::super::palette::{LIGHT, is_dark};
 use super::super::svg::{Anchor, Svg, WIDTH, text_width};
 use super::super::units::{NOT_MEASURED, Unit};
 use super::{SMALL, TEXT, axis_title, wrapped};
@@ -40,12 +40,14 @@ pub(crate) struct Cell {
 pub(crate) enum Value {
     /// 0 to 1.
     Share(f64),
+    /// A figure of which less is better, as a share of the largest, and in words.
+    Figure(f64, String),
     /// Who is best, and how many times better than the next; `None` in place of a winner is a tie.
     Winner(Option<Contender>, f64),
 }
 
 /// A colour from dark blue (0) over grey to yellow (1), of steadily growing lightness.
-fn ramp(share: f64) -> (String, bool) {
+fn ramp(share: f64) -> String {
     const STOPS: [[f64; 3]; 5] =
         [[0.0, 32.0, 81.0], [60.0, 77.0, 110.0], [127.0, 124.0, 117.0], [187.0, 175.0, 113.0], [253.0, 234.0, 69.0]];
     let place = share.clamp(0.0, 1.0) * 4.0;
@@ -53,8 +55,7 @@ fn ramp(share: f64) -> (String, bool) {
     let part = place - index as f64;
     let mix = |channel: usize| STOPS[index][channel] * (1.0 - part) + STOPS[index + 1][channel] * part;
     let (r, g, b) = (mix(0), mix(1), mix(2));
-    let is_dark = 0.299 * r + 0.587 * g + 0.114 * b < 125.0;
-    (format!("#{:02x}{:02x}{:02x}", r as u8, g as u8, b as u8), is_dark)
+    format!("#{:02x}{:02x}{:02x}", r as u8, g as u8, b as u8)
 }
 
 /// The places that occur, in order, each once.
@@ -69,8 +70,15 @@ impl Heat {
     pub(crate) fn draw(&self, svg: &mut Svg) {
         let cells = || self.facets.iter().flat_map(|facet| &facet.cells);
         let (xs, ys) = (places(cells().map(|cell| cell.x)), places(cells().map(|cell| cell.y)));
-        if cells().any(|cell| matches!(cell.value, Value::Share(_))) {
-            shares_legend(svg);
+        let mut largest = cells().filter_map(|cell| match &cell.value {
+            Value::Figure(share, words) if *share >= 1.0 => Some(words.as_str()),
+            _ => None,
+        });
+        if let Some(words) = largest.next() {
+            let words = format!("{words}; empty: no such figure");
+            ramp_legend(svg, "0", &words, true);
+        } else if cells().any(|cell| matches!(cell.value, Value::Share(_))) {
+            ramp_legend(svg, "0 %", "100 %; each cell in per cent", false);
         } else {
             winners_legend(svg, &places_of_winners(cells()));
         }
@@ -105,8 +113,9 @@ impl Heat {
         (from, top): (f64, f64),
         width: f64,
     ) -> f64 {
-        let left = from + 34.0;
-        let size = (width - 36.0) / xs.len().max(1) as f64;
+        let widest = ys.iter().map(|y| text_width(&self.y_unit.tick(*y), SMALL)).fold(20.0, f64::max);
+        let left = from + widest + 5.0;
+        let size = (width - widest - 7.0) / xs.len().max(1) as f64;
         let height = (size * 0.8).clamp(15.0, 26.0);
         for (row, y) in ys.iter().rev().enumerate() {
             let at = top + row as f64 * height;
@@ -134,20 +143,26 @@ fn draw_cell(svg: &mut Svg, cell: &Cell, (x, y): (f64, f64), (width, height): (f
     let (place, size) = ((x + 0.5, y + 0.5), (width - 1.0, height - 1.0));
     let (words, class) = match &cell.value {
         Value::Share(share) => {
-            let (colour, is_dark) = ramp(*share);
+            let colour = ramp(*share);
             svg.cell(&colour, place, size, &cell.tip);
-            (format!("{:.0}", share * 100.0), if is_dark { "s on" } else { "s off" })
+            (format!("{:.0}", share * 100.0), text_class(&colour))
+        }
+        Value::Figure(share, words) => {
+            let colour = ramp(1.0 - share);
+            svg.cell(&colour, place, size, &cell.tip);
+            (words.clone(), text_class(&colour))
         }
         Value::Winner(None, _) => {
             svg.rect("mark gap", place, size, &cell.tip);
             ("tie".to_owned(), "s")
         }
         Value::Winner(Some(contender), times) => {
-            // The light theme's colours, whatever is around them: white text must be readable on them.
-            svg.cell(LIGHT.contender(*contender), place, size, &cell.tip);
+            // The light theme's colours, whatever is around them, so that the text on them is the same.
+            let colour = LIGHT.contender(*contender);
+            svg.cell(colour, place, size, &cell.tip);
             let full = format!("{contender} {times:.1}×");
             let fits = text_width(&full, SMALL) <= width - 2.0 && *times < 100.0;
-            (if fits { full } else { contender.to_string() }, "s on")
+            (if fits { full } else { contender.to_string() }, text_class(colour))
         }
     };
     if text_width(&words, SMALL) <= width {
@@ -155,21 +170,28 @@ fn draw_cell(svg: &mut Svg, cell: &Cell, (x, y): (f64, f64), (width, height): (f
     }
 }
 
-fn shares_legend(svg: &mut Svg) {
+/// The class of text on a colour.
+fn text_class(colour: &str) -> &'static str {
+    if is_dark(colour) { "s on" } else { "s off" }
+}
+
+/// From one end of the ramp to the other, which are named.
+fn ramp_legend(svg: &mut Svg, from: &str, to: &str, light_first: bool) {
     let y = svg.height + 2.0;
-    svg.text("s m", (4.0, y + 8.0), Anchor::Start, "0 %");
+    svg.text("s m", (26.0, y + 8.0), Anchor::End, from);
     for index in 0..20 {
-        let (colour, _) = ramp(index as f64 / 19.0);
+        let place = index as f64 / 19.0;
+        let colour = ramp(if light_first { 1.0 - place } else { place });
         svg.legend_cell(&colour, (30.0 + index as f64 * 7.0, y), (7.2, 9.0));
     }
-    svg.text("s m", (174.0, y + 8.0), Anchor::Start, "100 %; each cell in per cent");
+    svg.text("s m", (174.0, y + 8.0), Anchor::Start, to);
     svg.height = y + 14.0;
 }
 
 fn places_of_winners<'a>(cells: impl Iterator<Item = &'a Cell>) -> Vec<Contender> {
     let winner = |cell: &Cell| match cell.value {
         Value::Winner(winner, _) => winner,
-        Value::Share(_) => None,
+        Value::Share(_) | Value::Figure(..) => None,
     };
     let mut all: Vec<Contender> = cells.filter_map(winner).collect();
     all.sort();
@@ -202,12 +224,12 @@ mod tests {
     #[test]
     fn the_ramp_grows_lighter() {
         let lightness = |share: f64| {
-            let (colour, _) = ramp(share);
+            let colour = ramp(share);
             let channel = |at: usize| u32::from_str_radix(&colour[at..at + 2], 16).expect("hexadecimal");
             299 * channel(1) + 587 * channel(3) + 114 * channel(5)
         };
         let all: Vec<u32> = (0..=20).map(|index| lightness(f64::from(index) / 20.0)).collect();
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
-        assert!(ramp(0.0).1 && !ramp(1.0).1);
+        assert_eq!((text_class(&ramp(0.0)), text_class(&ramp(1.0))), ("s on", "s off"));
     }
 }

@@ -1,12 +1,17 @@
 //! One figure against another, as lines with points: sweeps, and the two branches of a hysteresis.
 //!
-//! Facets share both axes, so that they can be compared. A scale goes by orders of magnitude if the values span more than
-//! two of them and none is zero.
+//! Facets share both axes, so that they can be compared. Times and sizes go by orders of magnitude if they span more than
+//! two of them and none is zero; shares, rates and counts begin at zero.
 
-use super::super::svg::{Anchor, Svg, WIDTH};
+use super::super::svg::{Anchor, Shape, Svg, WIDTH, text_width};
 use super::super::units::{Scale, Unit, round_up};
-use super::{Sample, axis_title, legend, shape};
+use super::{SMALL, Sample, axis_title, legend, shape};
 use crate::results::Contender;
+
+/// More points than this become a line without marks.
+const MARKS_MAX: usize = 30;
+/// What tells lines of one contender apart.
+const SHAPES: [Shape; 6] = [Shape::Circle, Shape::Square, Shape::Up, Shape::Diamond, Shape::Down, Shape::Cross];
 
 /// Facets with the same axes.
 #[derive(Debug)]
@@ -30,16 +35,23 @@ pub(crate) struct Facet {
     pub(crate) series: Vec<Series>,
 }
 
+/// A place on the axis below, and the median, the lowest and the highest figure there.
+type Place = (f64, f64, f64, f64);
+
 /// A line.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) contender: Contender,
     /// For the legend.
     pub(crate) name: String,
+    /// For the legend of facets that have one contender each.
+    pub(crate) detail: String,
+    /// Its place among the lines of its contender, if these are more than a way there and back.
+    pub(crate) rank: Option<usize>,
     /// Drawn with dashes and hollow points.
     pub(crate) dashed: bool,
     /// Place, and median, lowest and highest over seeds.
-    pub(crate) points: Vec<(f64, f64, f64, f64)>,
+    pub(crate) points: Vec<Place>,
 }
 
 impl Axis {
@@ -70,7 +82,7 @@ impl Lines {
         let (gap, height) = (10.0, if columns == 2 { 96.0 } else { 170.0 });
         let width = (WIDTH - 8.0 - gap * (columns as f64 - 1.0)) / columns as f64;
         for row in self.facets.chunks(columns) {
-            let top = svg.height + 15.0;
+            let top = svg.height + 20.0;
             for (column, facet) in row.iter().enumerate() {
                 let left = 4.0 + column as f64 * (width + gap);
                 self.facet(svg, facet, (left, left + width), (top, top + height));
@@ -83,22 +95,26 @@ impl Lines {
     }
 
     fn names(&self, svg: &mut Svg) {
-        let mut seen: Vec<(String, String, Contender, bool)> = Vec::new();
-        for series in self.facets.iter().flat_map(|facet| &facet.series) {
-            let class = if series.dashed { "paper" } else { "" };
-            let class = format!("{class} k{c} {fill}", c = series.contender, fill = fill(series));
-            if !seen.iter().any(|(_, name, ..)| *name == series.name) {
-                seen.push((class, series.name.clone(), series.contender, series.dashed));
+        let mut seen: Vec<(String, &str, Shape)> = Vec::new();
+        for facet in &self.facets {
+            for series in &facet.series {
+                // A facet's title names its contender, so that one entry explains the lines of all facets.
+                let (name, contender, shape) = match (facet.title.is_empty(), series.rank) {
+                    (true, _) => (&series.name, series.contender, series.shape()),
+                    (false, Some(_)) => (&series.detail, Contender::A0, series.shape()),
+                    (false, None) => (&series.detail, Contender::A0, Shape::Circle),
+                };
+                if !name.is_empty() && !seen.iter().any(|(_, known, _)| known == name) {
+                    seen.push((series.class(contender), name, shape));
+                }
             }
         }
-        let entries: Vec<(Sample<'_>, &str)> = seen
-            .iter()
-            .map(|(class, name, contender, _)| (Sample::Point(class, shape(*contender)), name.as_str()))
-            .collect();
+        let entries: Vec<(Sample<'_>, &str)> =
+            seen.iter().map(|(class, name, shape)| (Sample::Point(class, *shape), *name)).collect();
         legend(svg, &entries);
     }
 
-    fn extent(&self, value: fn(&(f64, f64, f64, f64)) -> (f64, f64)) -> (f64, f64) {
+    fn extent(&self, value: fn(&Place) -> (f64, f64)) -> (f64, f64) {
         let points = self.facets.iter().flat_map(|facet| &facet.series).flat_map(|series| &series.points);
         points.map(value).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (a, b)| (low.min(a), high.max(b)))
     }
@@ -110,7 +126,8 @@ impl Lines {
             false => Scale::new((low.min(high), high), (left + 4.0, right - 4.0)),
         };
         let (low, high) = self.extent(|point| (point.2, point.3));
-        let y = match low > 0.0 && high / low >= 100.0 {
+        let is_wide = low > 0.0 && high / low >= 100.0;
+        let y = match is_wide && matches!(self.y.unit, Unit::Seconds | Unit::Bytes) {
             true => Scale::log((10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil())), (base, top)),
             false if self.y.unit == Unit::Share && high <= 1.0 => Scale::new((0.0, 1.0), (base, top)),
             false => Scale::new((low.min(0.0), round_up(high)), (base, top)),
@@ -119,11 +136,13 @@ impl Lines {
     }
 
     fn facet(&self, svg: &mut Svg, facet: &Facet, (from, right): (f64, f64), (top, base): (f64, f64)) {
-        let left = from + 38.0;
+        let (_, y) = self.scales((from, right), (top, base));
+        let widest = y.ticks(4).into_iter().map(|tick| text_width(&self.y.unit.tick(tick), SMALL)).fold(20.0, f64::max);
+        let left = from + widest + 5.0;
         let (x, y) = self.scales((left, right), (top, base));
         let frame = Frame { x, y, left, right, top, base };
         if !facet.title.is_empty() {
-            svg.text("b", (left, top - 4.0), Anchor::Start, &facet.title);
+            svg.text("b", (from, top - 8.0), Anchor::Start, &facet.title);
         }
         self.frame(svg, &frame);
         for series in &facet.series {
@@ -143,13 +162,16 @@ impl Lines {
         for tick in frame.x.ticks(wanted) {
             let x = frame.x.at(tick);
             svg.line("axis", (x, frame.base), (x, frame.base + 3.0));
-            svg.text("s m", (x, frame.base + 14.0), Anchor::Middle, &self.x.unit.tick(tick));
+            let words = self.x.unit.tick(tick);
+            // The last one does not reach beyond its frame.
+            let half = text_width(&words, SMALL) / 2.0;
+            svg.text("s m", (x.min(frame.right + 1.0 - half), frame.base + 14.0), Anchor::Middle, &words);
         }
     }
 
     fn series(&self, svg: &mut Svg, series: &Series, frame: &Frame) {
         let contender = series.contender;
-        let at = |value: fn(&(f64, f64, f64, f64)) -> f64| -> Vec<(f64, f64)> {
+        let at = |value: fn(&Place) -> f64| -> Vec<(f64, f64)> {
             series.points.iter().map(|point| (frame.x.at(point.0), frame.y.at(value(point)))).collect()
         };
         if series.points.iter().any(|(_, _, low, high)| low < high) {
@@ -158,15 +180,28 @@ impl Lines {
             svg.path(&format!("band f{contender}"), &band, true);
         }
         let dash = if series.dashed { " dash" } else { "" };
-        svg.path(&format!("line{dash} k{contender}"), &at(|point| point.1), false);
+        let is_dense = series.points.len() > MARKS_MAX;
+        let mark = if is_dense { "mark " } else { "" };
+        svg.path(&format!("{mark}line{dash} k{contender}"), &at(|point| point.1), false);
+        if is_dense {
+            return;
+        }
         for (place, point) in at(|point| point.1).into_iter().zip(&series.points) {
-            let class = format!("mark k{contender} {}", fill(series));
+            let class = format!("mark {}", series.class(contender));
             let (x, y) = (self.x.unit.show(point.0), self.y.unit.show(point.1));
-            svg.point(&class, shape(contender), place, 2.8, &format!("{}: {y} at {x}", series.name));
+            // A hollow point is larger, so that a full one at the same place is seen within.
+            let size = if series.dashed { 4.2 } else { 2.6 };
+            svg.point(&class, series.shape(), place, size, &format!("{}: {y} at {x}", series.name));
         }
     }
 }
 
-fn fill(series: &Series) -> String {
-    if series.dashed { "paper".to_owned() } else { format!("f{}", series.contender) }
+impl Series {
+    fn class(&self, contender: Contender) -> String {
+        if self.dashed { format!("hollow k{contender}") } else { format!("k{contender} f{contender}") }
+    }
+
+    fn shape(&self) -> Shape {
+        self.rank.map_or(shape(self.contender), |rank| SHAPES[rank % SHAPES.len()])
+    }
 }

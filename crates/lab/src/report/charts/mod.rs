@@ -115,6 +115,24 @@ fn legend(svg: &mut Svg, entries: &[(Sample<'_>, &str)]) {
     svg.height = y + 8.0;
 }
 
+/// A name at the left, and at the right what is to be said of it; above `svg.height`, or on lines of their own if both do
+/// not fit on one.
+fn named(svg: &mut Svg, class: &str, (left, right): (f64, f64), name: &str, said: &str) {
+    let (name_size, said_size) = (if class == "b" { TEXT * 1.06 } else { TEXT }, SMALL);
+    let lines = wrapped(name, name_size, right - left);
+    let last = lines.last().map_or(0.0, |line| text_width(line, name_size));
+    for (index, line) in lines.iter().enumerate() {
+        svg.height += if index > 0 { 13.0 } else { 0.0 };
+        svg.text(class, (left, svg.height - 4.0), Anchor::Start, line);
+    }
+    let is_beside = last + text_width(said, said_size) + 6.0 <= right - left;
+    let said = if is_beside { vec![said.to_owned()] } else { wrapped(said, said_size, right - left) };
+    for line in said.iter().filter(|line| !line.is_empty()) {
+        svg.height += if is_beside { 0.0 } else { 13.0 };
+        svg.text("s m", (right, svg.height - 4.0), Anchor::End, line);
+    }
+}
+
 /// The text of an axis below a chart, at `y`.
 fn axis_title(svg: &mut Svg, (from, to): (f64, f64), y: f64, title: &str) {
     let lines = wrapped(title, SMALL, (to - from).max(120.0));

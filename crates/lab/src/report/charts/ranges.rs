@@ -60,7 +60,9 @@ impl Ranges {
         let bottom = top + self.rows.iter().map(|row| 20.0 + 14.0 * row.phases.len() as f64).sum::<f64>();
         for tick in scale.ticks(8) {
             svg.line("grid", (scale.at(tick), top), (scale.at(tick), bottom));
-            svg.text("s m", (scale.at(tick), bottom + 14.0), Anchor::Middle, &Unit::Seconds.tick(tick));
+            let anchor = if scale.at(tick) > RIGHT - 14.0 { Anchor::End } else { Anchor::Middle };
+            let x = if anchor == Anchor::End { RIGHT + 8.0 } else { scale.at(tick) };
+            svg.text("s m", (x, bottom + 14.0), anchor, &Unit::Seconds.tick(tick));
         }
         for row in &self.rows {
             draw_row(svg, row, &scale);

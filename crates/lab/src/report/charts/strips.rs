@@ -2,7 +2,7 @@
 
 use super::super::svg::{Anchor, Svg, WIDTH};
 use super::super::units::{NOT_MEASURED, Scale, Unit, round_up};
-use super::{Sample, axis_title, legend};
+use super::{Sample, axis_title, legend, named};
 use crate::results::Contender;
 
 const LEFT: f64 = 34.0;
@@ -49,14 +49,10 @@ impl Strips {
         }
         legend(svg, &entries);
         let (x, high) = self.scales();
-        let top = svg.height;
         for row in &self.rows {
             self.strip(svg, row, &x, high);
         }
         let bottom = svg.height - 4.0;
-        if let Some(trigger) = self.trigger {
-            svg.line("trigger", (x.at(trigger), top + 16.0), (x.at(trigger), bottom));
-        }
         for tick in x.ticks(5) {
             svg.line("axis", (x.at(tick), bottom), (x.at(tick), bottom + 3.0));
             svg.text("s m", (x.at(tick), bottom + 14.0), Anchor::Middle, &Unit::Count.tick(tick));
@@ -74,11 +70,12 @@ impl Strips {
     }
 
     fn strip(&self, svg: &mut Svg, row: &Strip, x: &Scale, high: f64) {
-        let (contender, top) = (row.contender, svg.height + 17.0);
+        let contender = row.contender;
+        svg.height += 17.0;
+        svg.rect(&format!("f{contender}"), (4.0, svg.height - 12.5), (9.0, 9.0), "");
+        named(svg, "b", (17.0, RIGHT), &row.label, &row.ending);
+        let top = svg.height;
         let base = top + STRIP;
-        svg.rect(&format!("f{contender}"), (4.0, top - 12.5), (9.0, 9.0), "");
-        svg.text("b", (17.0, top - 4.0), Anchor::Start, &row.label);
-        svg.text("s m", (RIGHT, top - 4.0), Anchor::End, &row.ending);
         let y = Scale::new((0.0, high), (base, top));
         svg.line("grid", (LEFT, (top + base) / 2.0), (RIGHT, (top + base) / 2.0));
         if row.good.is_empty() {
@@ -86,6 +83,9 @@ impl Strips {
             svg.text("s m", ((LEFT + RIGHT) / 2.0, base - 14.0), Anchor::Middle, NOT_MEASURED);
         } else {
             self.series(svg, row, x, &y);
+        }
+        if let Some(trigger) = self.trigger {
+            svg.line("trigger", (x.at(trigger), top), (x.at(trigger), base));
         }
         svg.line("axis", (LEFT, base), (RIGHT, base));
         svg.text("s m", (LEFT - 4.0, base), Anchor::End, "0");

@@ -4,7 +4,7 @@ use super::{Figure, Panel, modes, slug};
 use crate::report::charts::{Chart, Range, RangeRow, Ranges};
 use crate::report::data::{Spread, distinct, label};
 use crate::report::units::Unit;
-use crate::results::{Contender, Latency, Mode, Results};
+use crate::results::{Contender, Latency, Results};
 
 /// The clients' deadline, the same for all.
 const DEADLINE_S: f64 = 1.0;
@@ -60,15 +60,15 @@ fn alt(rows: &[RangeRow]) -> String {
         let shown = |value: Option<f64>| crate::report::units::shown(value, &Unit::Seconds);
         format!("{} median {}, 99 % {}", range.phase, shown(at(50.0)), shown(at(99.0)))
     };
-    let row = |row: &RangeRow| {
-        format!("{}: {}", row.label, row.phases.iter().map(phase).collect::<Vec<_>>().join("; "))
-    };
+    let row =
+        |row: &RangeRow| format!("{}: {}", row.label, row.phases.iter().map(phase).collect::<Vec<_>>().join("; "));
     format!("Latency percentiles. {}.", rows.iter().map(row).collect::<Vec<_>>().join(". "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Mode;
 
     #[test]
     fn a_phase_without_answers_is_said_to_be_missing() {
@@ -82,9 +82,12 @@ mod tests {
             percentile: 50.0,
             us: 250.0,
         };
-        let latencies =
-            vec![line(Contender::A1, "before"), line(Contender::V, "before"), line(Contender::V, "during")];
+        let latencies = vec![line(Contender::A1, "before"), line(Contender::V, "before"), line(Contender::V, "during")];
         let figure = of(&Results { latencies, ..Results::default() }, "E1").expect("a figure");
-        assert!(figure.panels[0].alt.contains("A1 naive cache: before median 250 µs, 99 % not measured; during median not measured"));
+        assert!(
+            figure.panels[0]
+                .alt
+                .contains("A1 naive cache: before median 250 µs, 99 % not measured; during median not measured")
+        );
     }
 }

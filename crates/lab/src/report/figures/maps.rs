@@ -3,7 +3,7 @@
 use super::{Figure, Panel, modes, slug};
 use crate::report::charts::{Cell, Chart, Heat, HeatFacet, Value};
 use crate::report::data::{Spread, distinct, label};
-use crate::report::units::{Unit, words};
+use crate::report::units::{Unit, brief, words};
 use crate::results::{Contender, Mode, Point, Results};
 
 /// Two figures that differ by less than this share are a tie.
@@ -18,8 +18,7 @@ fn subject(point: &Point) -> Subject<'_> {
 
 /// Whether a point is shown on a map and not as a part of a line: it is one of a grid, in an experiment that has maps.
 pub(super) fn is_mapped(results: &Results, point: &Point) -> bool {
-    matches!(point.experiment.as_str(), "E3" | "E10")
-        && subjects(results, &point.experiment).contains(&subject(point))
+    matches!(point.experiment.as_str(), "E3" | "E10") && subjects(results, &point.experiment).contains(&subject(point))
 }
 
 /// What an experiment has maps of.
@@ -34,10 +33,11 @@ fn subjects<'a>(results: &'a Results, experiment: &str) -> Vec<Subject<'a>> {
     distinct(points.iter().map(|point| subject(point))).into_iter().filter(is_grid).collect()
 }
 
-/// Maps of shares, 0 to 1.
-pub(super) fn shares(results: &Results, experiment: &str) -> Vec<Figure> {
-    let subjects = subjects(results, experiment).into_iter();
-    subjects.filter_map(|subject| share_figure(results, experiment, subject)).collect()
+/// A map for each metric; shares, 0 to 1, come first.
+pub(super) fn each(results: &Results, experiment: &str) -> Vec<Figure> {
+    let mut subjects = subjects(results, experiment);
+    subjects.sort_by_key(|subject| !subject.0.contains("share"));
+    subjects.into_iter().filter_map(|subject| map(results, experiment, subject)).collect()
 }
 
 fn of_subject<'a>(results: &'a Results, experiment: &str, wanted: Subject<'_>) -> Vec<&'a Point> {
@@ -45,19 +45,24 @@ fn of_subject<'a>(results: &'a Results, experiment: &str, wanted: Subject<'_>) -
     results.points.iter().filter(own).collect()
 }
 
-fn share_figure(results: &Results, experiment: &str, subject: Subject<'_>) -> Option<Figure> {
+fn map(results: &Results, experiment: &str, subject: Subject<'_>) -> Option<Figure> {
     let points = of_subject(results, experiment, subject);
     let panels = modes(points.iter().map(|point| point.mode)).into_iter().map(|mode| {
         let own: Vec<&Point> = points.iter().filter(|point| point.mode == mode).copied().collect();
         let mut who = distinct(own.iter().map(|point| (point.contender, point.variant.as_str())));
         who.sort();
-        let facets: Vec<HeatFacet> = who.into_iter().map(|who| share_facet(&own, who)).collect();
-        let alt = share_alt(subject, &facets);
+        let facets: Vec<HeatFacet> = who.into_iter().map(|who| facet(&own, who)).collect();
+        let alt = map_alt(subject, &facets);
         Panel { mode, chart: Chart::Heat(heat(subject, facets)), alt }
     });
-    let caption = "Each cell: in how many of the seeds, in per cent, it was back in time. Light is good. A contender \
-                   without a dark corner has no load and no loss, of those tried, that it does not come back from.";
-    let title = format!("{} over {} and {}", words(subject.0), words(subject.1), words(subject.2));
+    let caption = if subject.0.contains("share") {
+        "Each cell: in how many of the seeds, in per cent, it was back in time. Light is good. A contender without a dark \
+         corner has no load and no loss, of those tried, that it does not come back from."
+    } else {
+        "Medians over the seeds that have the figure. Light is good. An empty cell has none: it never left its steady \
+         state there, or was not back when the run ended; the map of shares says which."
+    };
+    let title = format!("{}, over {} and {}", words(subject.0), brief(subject.1), brief(subject.2));
     Figure::new(slug(&format!("{experiment} {} map", subject.0)), sentence(&title), caption, panels.collect())
 }
 
@@ -76,36 +81,68 @@ fn heat(subject: Subject<'_>, facets: Vec<HeatFacet>) -> Heat {
     }
 }
 
-fn share_facet(points: &[&Point], (contender, variant): (Contender, &str)) -> HeatFacet {
+/// What a contender's cells say.
+fn facet(points: &[&Point], (contender, variant): (Contender, &str)) -> HeatFacet {
     let own: Vec<&&Point> =
         points.iter().filter(|point| point.contender == contender && point.variant == variant).collect();
     let places = distinct(own.iter().map(|point| (point.x, point.y)));
+    let (unit, factor) = own.first().map_or((Unit::Count, 1.0), |point| Unit::of(&point.unit, &point.metric));
+    let largest = largest(points);
     let cells = places.into_iter().filter_map(|(x, y)| {
         let here: Vec<f64> = own.iter().filter(|point| point.x == x && point.y == y).map(|point| point.value).collect();
-        // Lines of single seeds are 0 or 1, so that their mean is the share.
         let spread = Spread::of(here.iter().copied())?;
-        let share = here.iter().sum::<f64>() / here.len() as f64;
         let seeds = if spread.count > 1 { format!(", {} seeds", spread.count) } else { String::new() };
-        let tip = format!("{x} × {y}: {}{seeds}", Unit::Share.show(share));
-        Some(Cell { x, y, value: Value::Share(share), tip })
+        if unit == Unit::Share {
+            // Lines of single seeds are 0 or 1, so that their mean is the share.
+            let share = here.iter().sum::<f64>() / here.len() as f64;
+            let tip = format!("{x} × {y}: {}{seeds}", Unit::Share.show(share));
+            return Some(Cell { x, y, value: Value::Share(share), tip });
+        }
+        let words = unit.tick(short(spread.median * factor));
+        let tip = format!("{x} × {y}: {}{seeds}", unit.show(spread.median * factor));
+        let part = if largest > 0.0 { spread.median / largest } else { 0.0 };
+        Some(Cell { x, y, value: Value::Figure(part, words), tip })
     });
     HeatFacet { title: label(contender, variant), cells: cells.collect() }
 }
 
-fn share_alt(subject: Subject<'_>, facets: &[HeatFacet]) -> String {
+/// The largest median of all cells, which is the dark end of the ramp.
+fn largest(points: &[&Point]) -> f64 {
+    let cells = distinct(points.iter().map(|point| (point.contender, point.variant.as_str(), point.x, point.y)));
+    let median = |cell: &(Contender, &str, f64, f64)| {
+        let own = points.iter().filter(|point| (point.contender, point.variant.as_str(), point.x, point.y) == *cell);
+        Spread::of(own.map(|point| point.value)).map(|spread| spread.median)
+    };
+    cells.iter().filter_map(median).fold(0.0, f64::max)
+}
+
+/// Two digits, which is what a cell has room for.
+fn short(value: f64) -> f64 {
+    if value == 0.0 {
+        return value;
+    }
+    let step = 10f64.powf(value.abs().log10().floor() - 1.0);
+    (value / step).round() * step
+}
+
+fn map_alt(subject: Subject<'_>, facets: &[HeatFacet]) -> String {
     let facet = |facet: &HeatFacet| {
         let shares = || {
             facet.cells.iter().filter_map(|cell| match cell.value {
                 Value::Share(share) => Some(share),
-                Value::Winner(..) => None,
+                Value::Figure(..) | Value::Winner(..) => None,
             })
         };
+        if shares().next().is_none() {
+            let tips: Vec<&str> = facet.cells.iter().map(|cell| cell.tip.as_str()).collect();
+            return format!("{}: {}", facet.title, tips.join("; "));
+        }
         let whole = shares().filter(|share| *share >= 1.0).count();
         let none = shares().filter(|share| *share <= 0.0).count();
         format!("{}: always in {whole} of {} cells, never in {none}", facet.title, shares().count())
     };
     let all: Vec<String> = facets.iter().map(facet).collect();
-    format!("Map of {} over {} and {}. {}.", words(subject.0), words(subject.1), words(subject.2), all.join(". "))
+    format!("Map of {} against {} and {}. {}.", words(subject.0), words(subject.1), words(subject.2), all.join(". "))
 }
 
 /// Maps of who is best.
@@ -138,7 +175,7 @@ fn winner_figure(
          tie. Contenders that cannot be compared by one figure may be worse by another: read the maps together.",
         TIE_SHARE * 100.0
     );
-    let title = format!("Who wins, over {} and {}", words(x_name), words(y_name));
+    let title = format!("Who wins, over {} and {}", brief(x_name), brief(y_name));
     Figure::new(slug(&format!("{experiment} who wins {x_name} {y_name}")), title, caption, panels.collect())
 }
 
@@ -192,7 +229,7 @@ fn winner_alt(facets: &[HeatFacet]) -> String {
     let facet = |facet: &HeatFacet| {
         let winner = |cell: &Cell| match cell.value {
             Value::Winner(winner, _) => winner,
-            Value::Share(_) => None,
+            Value::Share(_) | Value::Figure(..) => None,
         };
         let winners: Vec<Option<Contender>> = facet.cells.iter().map(winner).collect();
         let part = |who: Option<Contender>| {

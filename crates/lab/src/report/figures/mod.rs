@@ -44,8 +44,9 @@ impl Panel {
 }
 
 impl Figure {
-    /// A figure, unless there is nothing in it.
-    fn new(id: String, title: impl Into<String>, caption: impl Into<String>, panels: Vec<Panel>) -> Option<Figure> {
+    /// A figure of those panels that have data, unless none has.
+    fn new(id: String, title: impl Into<String>, caption: impl Into<String>, mut panels: Vec<Panel>) -> Option<Figure> {
+        panels.retain(|panel| panel.drawn().marks() > 0);
         (!panels.is_empty()).then(|| Figure { id, title: title.into(), caption: caption.into(), panels })
     }
 
@@ -94,7 +95,7 @@ pub(super) fn of(results: &Results, experiment: &str) -> (Vec<Figure>, Vec<&'sta
     }
     match experiment {
         "E2" => wanted("the two branches", sweeps::of(results, experiment)),
-        "E3" => wanted("vulnerability map", maps::shares(results, experiment)),
+        "E3" => wanted("vulnerability map", maps::each(results, experiment)),
         "E4" => wanted("recovery with and without each mitigation", outcomes::recoveries(results, experiment)),
         "E6" => wanted("stale reads", outcomes::staleness(results, experiment)),
         "E8" => wanted("cold start", sweeps::of(results, experiment)),

@@ -7,6 +7,9 @@ use crate::report::data::{Spread, distinct, ending, label};
 use crate::report::units::Unit;
 use crate::results::{Contender, Mode, Outcome, Results, Verdict};
 
+/// A count that a verdict may have.
+type Count = fn(&Verdict) -> Option<u64>;
+
 fn rows(results: &Results, experiment: &str, mode: Mode) -> Vec<(Contender, String)> {
     let own = results.verdicts.iter().filter(|verdict| verdict.experiment == experiment && verdict.mode == mode);
     distinct(own.map(|verdict| (verdict.contender, verdict.variant.clone())))
@@ -61,11 +64,11 @@ fn recovery(contender: Contender, variant: &str, verdicts: &[&Verdict], open_s: 
 /// Stale reads and keys that stay wrong.
 pub(super) fn staleness(results: &Results, experiment: &str) -> Vec<Figure> {
     let panels = experiment_modes(results, experiment).into_iter().filter_map(|mode| {
-        let counts: [(&str, fn(&Verdict) -> Option<u64>); 2] = [
-            ("Reads staler than allowed, over the whole run", |verdict| verdict.stale_reads),
+        let counts: [(&str, Count); 2] = [
+            ("Reads that lacked a write acknowledged before they were asked for", |verdict| verdict.stale_reads),
             ("Keys that were still wrong when everything had settled", |verdict| verdict.wrong_keys),
         ];
-        let group = |(title, value): (&str, fn(&Verdict) -> Option<u64>)| {
+        let group = |(title, value): (&str, Count)| {
             let bars: Vec<Bar> = rows(results, experiment, mode)
                 .into_iter()
                 .map(|(contender, variant)| {

@@ -3,7 +3,7 @@
 use super::{Figure, Panel, maps, modes, slug};
 use crate::report::charts::{Axis, Bar, BarGroup, Bars, Chart, Facet, Lines, Series};
 use crate::report::data::{Spread, distinct, label};
-use crate::report::units::{Unit, words};
+use crate::report::units::{Unit, brief, words};
 use crate::results::{Contender, Point, Results};
 
 /// More lines than this in one frame cannot be told apart.
@@ -11,14 +11,16 @@ const SERIES_MAX: usize = 6;
 
 /// All figures of an experiment's points that are not maps.
 pub(super) fn of(results: &Results, experiment: &str) -> Vec<Figure> {
-    let is_own = |point: &&Point| point.experiment == experiment && !maps::is_mapped(results, point);
+    // What the verdicts say too has bars of its own.
+    let is_said = |point: &Point| experiment == "E6" && matches!(point.metric.as_str(), "stale_reads" | "wrong_keys");
+    let is_own = |point: &&Point| point.experiment == experiment && !maps::is_mapped(results, point) && !is_said(point);
     let points: Vec<&Point> = results.points.iter().filter(is_own).collect();
     let mut figures = Vec::new();
     let mut single = Vec::new();
     for (metric, x_name) in distinct(points.iter().map(|point| (point.metric.as_str(), point.x_name.as_str()))) {
         let own: Vec<&Point> =
             points.iter().filter(|point| point.metric == metric && point.x_name == x_name).copied().collect();
-        if distinct(own.iter().map(|point| point.x)).len() > 1 {
+        if has_lines(&own) {
             figures.extend(lines(experiment, metric, x_name, &own));
         } else {
             single.extend(own);
@@ -26,6 +28,23 @@ pub(super) fn of(results: &Results, experiment: &str) -> Vec<Figure> {
     }
     figures.extend(bars(experiment, &single));
     figures
+}
+
+/// Whether any contender has a figure at more than one place.
+fn has_lines(points: &[&Point]) -> bool {
+    let places = distinct(points.iter().map(|point| (point.contender, point.mode, point.variant.as_str(), point.x)));
+    let lines = distinct(places.iter().map(|place| (place.0, place.1, place.2)));
+    places.len() > lines.len()
+}
+
+/// What tells bars apart: where a figure was taken too, if not all were taken at the same place and nothing else says it.
+fn place(point: &Point, points: &[&Point]) -> String {
+    let is_other = |other: &&Point| other.metric == point.metric && other.x != point.x;
+    let detail = detail(point);
+    if !detail.is_empty() || point.x == 0.0 || !points.iter().any(is_other) {
+        return detail;
+    }
+    format!("at {} {}", brief(&point.x_name), Unit::of("1", &point.x_name).0.show(point.x))
 }
 
 /// What tells lines of one contender apart.
@@ -59,7 +78,7 @@ fn lines(experiment: &str, metric: &str, x_name: &str, points: &[&Point]) -> Opt
     } else {
         "Lines are medians over seeds, bands reach from the lowest to the highest seed."
     };
-    let title = format!("{} over {}", capital(&words(metric)), words(x_name));
+    let title = format!("{}, over {}", capital(&words(metric)), brief(x_name));
     Figure::new(slug(&format!("{experiment} {metric} {x_name}")), title, caption, panels.collect())
 }
 
@@ -88,11 +107,14 @@ fn series(points: &[&Point], contender: Contender) -> Vec<Series> {
         places.sort_by(f64::total_cmp);
         let points = places.into_iter().filter_map(|x| {
             let value = |point: &&&&Point| point.value * Unit::of(&point.unit, &point.metric).1;
-            let spread = Spread::of(of.iter().filter(|point| point.x == x).map(|point| value(&point)))?;
+            let spread = Spread::of(of.iter().filter(|point| point.x == x).map(|point| value(point)))?;
             Some((x, spread.median, spread.low, spread.high))
         });
-        let dashed = if details.len() == 2 { is_return(detail) || index == 1 && !is_return(&details[0]) } else { false };
-        Series { contender, name: label(contender, detail), dashed, points: points.collect() }
+        let dashed =
+            if details.len() == 2 { is_return(detail) || index == 1 && !is_return(&details[0]) } else { false };
+        let rank = (details.len() > 2).then_some(index);
+        let name = label(contender, detail);
+        Series { contender, name, detail: detail.clone(), rank, dashed, points: points.collect() }
     };
     details.iter().enumerate().map(named).collect()
 }
@@ -115,7 +137,7 @@ fn alt(metric: &str, x_name: &str, facets: &[Facet], unit: &Unit) -> String {
         _ => series.name.clone(),
     };
     let all: Vec<String> = facets.iter().flat_map(|facet| &facet.series).map(line).collect();
-    format!("{} over {}. {}.", words(metric), words(x_name), all.join(". "))
+    format!("{} against {}. {}.", words(metric), words(x_name), all.join(". "))
 }
 
 fn bars(experiment: &str, points: &[&Point]) -> Option<Figure> {
@@ -133,9 +155,9 @@ fn bars(experiment: &str, points: &[&Point]) -> Option<Figure> {
 fn group(metric: &str, points: &[&Point]) -> BarGroup {
     let own: Vec<&&Point> = points.iter().filter(|point| point.metric == metric).collect();
     let (unit, factor) = own.first().map_or((Unit::Count, 1.0), |point| Unit::of(&point.unit, metric));
-    let rows: Vec<(Contender, String)> = distinct(own.iter().map(|point| (point.contender, detail(point))));
+    let rows: Vec<(Contender, String)> = distinct(own.iter().map(|point| (point.contender, place(point, points))));
     let bars = rows.into_iter().map(|(contender, detail)| {
-        let is_own = |point: &&&&Point| point.contender == contender && self::detail(point) == detail;
+        let is_own = |point: &&&&Point| point.contender == contender && place(point, points) == detail;
         let spread = Spread::of(own.iter().filter(is_own).map(|point| point.value * factor));
         Bar {
             contender,
