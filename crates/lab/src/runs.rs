@@ -206,15 +206,23 @@ impl Session {
         let calibration = sim::Calibration::from_lines(&results.calibration);
         let scale = if self.fine { sim::Scale::Full } else { sim::Scale::Quick };
         let seeds = self.seeds_or(&SEEDS);
+        // A map takes all seeds at once; of the flush, the model would take the first only, and what a verdict owes to its
+        // seed would not be seen.
+        let tasks: Vec<(&str, &[u64])> = names
+            .iter()
+            .flat_map(|name| {
+                if *name == "E1" { seeds.chunks(1) } else { seeds.chunks(seeds.len()) }.map(|some| (*name, some))
+            })
+            .collect();
         let meter = Mutex::new(meter);
         let next = AtomicUsize::new(0);
         let work = || {
             let mut found = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(name) = names.get(index) else { return found };
+                let Some((name, seeds)) = tasks.get(index) else { return found };
                 let mut say = |text: &str| meter.lock().say(&format!("{name} in the model: {text}"));
-                found.push((index, sim::run(name, &calibration, &seeds, scale, &mut say)));
+                found.push((index, sim::run(name, &calibration, seeds, scale, &mut say)));
             }
         };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);

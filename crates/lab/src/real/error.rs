@@ -13,7 +13,7 @@ pub enum Error {
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// PostgreSQL refused, or is not there.
-    #[error("PostgreSQL: {0}; check the address given with --postgres")]
+    #[error("PostgreSQL: {}; check the address given with --postgres", said(.0))]
     Postgres(#[from] postgres::Error),
     /// Redis refused, or is not there.
     #[error("Redis: {0}; check the address given with --redis")]
@@ -48,6 +48,11 @@ pub enum Error {
 
 /// What a part of a run gives.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What PostgreSQL said, where it said something; the error itself calls that a "db error".
+fn said(error: &postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
+}
 
 /// Names the file that the disk refused.
 pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {

@@ -114,6 +114,12 @@ pub struct RetryBudget {
     tokens: f64,
 }
 
+impl Default for RetryBudget {
+    fn default() -> RetryBudget {
+        RetryBudget::new()
+    }
+}
+
 impl RetryBudget {
     const DEPOSIT: f64 = 0.1;
     const TOKENS_MAX: f64 = 100.0;

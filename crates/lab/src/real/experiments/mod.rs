@@ -272,7 +272,6 @@ pub(super) fn make(bench: &mut Bench, plan: &Plan, key: &Key, what: &str, progre
 }
 
 /// The line of a figure.
-#[expect(clippy::too_many_arguments, reason = "it is a line of a table, field by field")]
 pub(super) fn point(key: &Key, x: (&str, f64), y: (&str, f64), metric: &str, value: f64, unit: &str) -> Point {
     Point {
         experiment: key.experiment.clone(),

@@ -25,7 +25,7 @@ use crate::results::{Contender, Key, Outcome, Results};
 /// Threads that write. Eight commits can share a sync.
 const WRITERS: usize = 8;
 /// How many measurements' time the capacity is measured for.
-const MEASURES: u32 = 6;
+const MEASURES: u32 = 4;
 /// The load of writes before and after, over the capacity.
 const QUIET: f64 = 0.5;
 /// Reads per second beside the writes.
@@ -107,13 +107,13 @@ fn writes_per_second(bench: &Bench, entrant: &Entrant) -> Result<(f64, f64)> {
     Ok((rate(0..1), rate(MEASURES / 2..MEASURES)))
 }
 
-/// Seconds before the wave, of it, and after it: half as long again as theory wants for the backlog, and some to see
-/// that it stays.
+/// Seconds before the wave, of it, and after it: twice what theory wants for the backlog, because merging that was put off is
+/// caught up with at the same time, and some to see that it stays.
 fn seconds(bench: &Bench, wave: Wave) -> (u64, u64, u64) {
     let before = bench.scale.seconds.0.clamp(2, 10);
     let during = (bench.scale.seconds.1 / 4).max(2);
     let drained = drain_seconds(wave, during).ceil() as u64;
-    (before, during, drained + drained / 2 + 6)
+    (before, during, 2 * drained + 8)
 }
 
 /// The backlog of a wave over the spare capacity.

@@ -5,7 +5,7 @@ use super::{Figure, Panel, modes, slug};
 use crate::report::charts::{Chart, Strip, Strips};
 use crate::report::data::{Spread, distinct, ending, is_twin, label};
 use crate::report::units::Unit;
-use crate::results::{Contender, Mode, Results, Second};
+use crate::results::{Calibration, Contender, Mode, Results, Second};
 
 /// What is special about a run, and who made it.
 type Row = (Contender, String);
@@ -41,9 +41,11 @@ fn figure(results: &Results, experiment: &str, lines: &[&Second], name: &str, ro
             .filter(|one| rows.iter().any(|row| row.0 == one.contender && row.1 == one.variant))
             .filter_map(|one| one.trigger_second)
             .reduce(f64::min);
-        // The model is fed with a measured capacity, which may stand in the files once only.
+        // The model's systems differ in size, so that each of its experiments may state its own; where it does not, it is
+        // fed with the measured one.
         let known = || results.calibration.iter().filter(|line| line.name == "capacity");
-        let capacity = known().find(|line| line.mode == mode).or_else(|| known().next());
+        let states = |line: &&Calibration| mode != Mode::Sim || line.experiment == experiment;
+        let capacity = known().filter(|line| line.mode == mode).find(states).or_else(|| known().next());
         let alt = alt(&strips, trigger);
         // The summary table and the view do not ask the backend.
         let asks = strips.iter().any(|strip| strip.contender < Contender::B1);
