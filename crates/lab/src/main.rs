@@ -1,5 +1,7 @@
 //! The command `monostable-lab`: reads its arguments, runs, and says what was found or why not.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;
