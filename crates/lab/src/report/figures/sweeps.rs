@@ -107,7 +107,7 @@ fn series(points: &[&Point], contender: Contender) -> Vec<Series> {
         places.sort_by(f64::total_cmp);
         let points = places.into_iter().filter_map(|x| {
             let value = |point: &&&&Point| point.value * Unit::of(&point.unit, &point.metric).1;
-            let spread = Spread::of(of.iter().filter(|point| point.x == x).map(|point| value(point)))?;
+            let spread = Spread::of(of.iter().filter(|point| point.x == x).map(value))?;
             Some((x, spread.median, spread.low, spread.high))
         });
         let dashed =
