@@ -1,7 +1,7 @@
 //! The command as a user calls it, at a size that takes seconds: everything is run, written and reported. What is seen at
 //! this size means nothing, so only what must hold at any size is asked of it.
 
-#![allow(missing_docs)]
+#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

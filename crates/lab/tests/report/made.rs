@@ -107,8 +107,11 @@ pub(crate) fn verdict(key: &Key, outcome: Outcome, recovery_s: Option<f64>) -> V
     }
 }
 
+/// Goodput by second and trigger, the end, and the seconds to it.
+type Course = (fn(u32, u32) -> f64, Outcome, Option<f64>);
+
 /// How a contender goes through a disturbance: share of good answers by second, outcome and time to recovery.
-fn course(contender: Contender, seed: u64) -> (fn(u32, u32) -> f64, Outcome, Option<f64>) {
+fn course(contender: Contender, seed: u64) -> Course {
     fn flat(_: u32, _: u32) -> f64 {
         1.0
     }

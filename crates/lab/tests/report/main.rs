@@ -1,7 +1,7 @@
 //! The report, made from results of every experiment that nobody measured ([`made`]), as text here and in a browser in
 //! [`browser`].
 
-#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 mod browser;
 mod made;
