@@ -17,6 +17,10 @@ bench *ARGS:
 compare *ARGS:
     cargo run --release --manifest-path benches/compare/Cargo.toml -- {{ARGS}}
 
+# the laboratory, for example: just lab quick
+lab *ARGS:
+    cargo run --release --package monostable-lab -- {{ARGS}}
+
 # one fuzz target, for example: just fuzz row_codec -max_total_time=60
 fuzz TARGET *ARGS:
     cargo +nightly fuzz run {{TARGET}} -- {{ARGS}}
