@@ -1,7 +1,8 @@
 //! E9: our own overload. More is written than the views can be kept up with, and then less again. This is where we could be
 //! metastable ourselves.
 //!
-//! The capacity is measured first, with as many writing threads as the run has, each of which commits as fast as it can.
+//! The capacity is measured first: what is committed while half as much again is offered as the same threads write when
+//! they are alone. The client, the queue and the reads take their share of the processor in that run as in the others.
 //! Then writes are offered at half of it, at a multiple of it for some seconds, and at half again, with a few reads beside
 //! them. Two ways to be overloaded are shown: clients whose writes wait without end, so that all that was offered is written
 //! in the end, and clients with a bounded queue, who are refused. The summary table's trigger is loaded in the same way, at
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::{Entrant, Progress, make, met, point, record, recovered, verdict};
-use crate::real::bench::{Bench, Ran};
+use crate::real::bench::{Bench, Ran, TIMEOUT};
 use crate::real::clock::SECOND;
 use crate::real::error::{Error, Result};
 use crate::real::load::Load;
@@ -25,7 +26,11 @@ use crate::results::{Contender, Key, Outcome, Results};
 /// Threads that write. Eight commits can share a sync.
 const WRITERS: usize = 8;
 /// How many measurements' time the capacity is measured for.
-const MEASURES: u32 = 4;
+const MEASURES: u32 = 2;
+/// How long more is offered than can be written, to see how much that is.
+const PROBE_SECONDS: u64 = 3;
+/// What is offered then, over what the threads write when they are alone.
+const PROBE: f64 = 1.5;
 /// The load of writes before and after, over the capacity.
 const QUIET: f64 = 0.5;
 /// Reads per second beside the writes.
@@ -59,8 +64,11 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
     }
     for contender in contenders {
         progress(&format!("E9 {contender}: measuring how much can be written"));
-        let (burst, capacity) = writes_per_second(bench, &Entrant::new(contender, bench))?;
-        let key = Entrant::new(contender, bench).key("E9", 0, bench);
+        let entrant = Entrant::new(contender, bench).variant(String::new(), Policy::naive(0));
+        let (burst, alone) = writes_per_second(bench, &entrant)?;
+        let key = entrant.key("E9", 0, bench);
+        let capacity = carried(bench, &entrant, &key, PROBE * alone, progress)?;
+        results.points.push(point(&key, ("", 0.0), ("", 0.0), "write_capacity_alone", alone, "1/s"));
         results.points.push(point(&key, ("", 0.0), ("", 0.0), "write_capacity", capacity, "1/s"));
         results.points.push(point(&key, ("", 0.0), ("", 0.0), "write_capacity_at_first", burst, "1/s"));
         for &seed in seeds {
@@ -70,6 +78,19 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
         }
     }
     Ok(())
+}
+
+/// Writes per second that are committed while `offered` are offered, with the reads beside them.
+fn carried(bench: &mut Bench, entrant: &Entrant, key: &Key, offered: f64, progress: Progress<'_>) -> Result<f64> {
+    let mut load = bench.load(0.0, key.seed);
+    load.duration = PROBE_SECONDS * SECOND;
+    load.rates = vec![offered + READS; PROBE_SECONDS as usize];
+    load.write_shares = vec![offered / (offered + READS); PROBE_SECONDS as usize];
+    let mut plan = entrant.plan(load);
+    plan.writers = WRITERS;
+    let ran = make(bench, &plan, key, "write capacity", progress)?;
+    // The last requests are waited for until they have timed out, and the queue is worked off for as long.
+    Ok(ran.writes as f64 * SECOND as f64 / (PROBE_SECONDS * SECOND + TIMEOUT) as f64)
 }
 
 /// Transactions per second with all writers at once: at first, and in the second half of [`MEASURES`] measurements' time. The
