@@ -3,8 +3,12 @@
 //! It reads the manifests line by line: they are ours, and one dependency stands on one line. Dev-dependencies are free
 //! to point anywhere. Cost: a few small files.
 
-use super::{File, files, read, report};
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{File, files, read, report, root};
 
 /// Each crate of ours, and the crates of ours that it may name. Arrows point down only.
 const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
@@ -88,6 +92,25 @@ fn every_dependency_has_its_reason() {
     report(&wrong);
 }
 
+/// Cargo itself is asked, as the README's reader does: with a second binary in reach, `cargo run -- demo` only says that it
+/// cannot choose.
+#[test]
+fn cargo_run_without_a_package_means_the_command() {
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let answer = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo starts");
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    let metadata: Value = serde_json::from_slice(&answer.stdout).expect("cargo answers in JSON");
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let defaults = list(&metadata["workspace_default_members"]);
+    let packages = list(&metadata["packages"]).into_iter().filter(|package| defaults.contains(&package["id"]));
+    let targets = packages.flat_map(|package| list(&package["targets"]));
+    let binaries: Vec<Value> = targets
+        .filter(|target| list(&target["kind"]).contains(&"bin".into()))
+        .map(|target| target["name"].clone())
+        .collect();
+    assert_eq!(binaries, ["monostable"], "see default-members in Cargo.toml");
+}
+
 #[test]
 fn every_dependency_is_used_by_somebody() {
     let named: BTreeSet<String> = section(&read("Cargo.toml"), "[workspace.dependencies]");
@@ -106,7 +129,7 @@ fn formats_are_described_and_shown_in_the_documentation() {
     let sources = files(&["rs"]);
     for name in HAVE_A_FORMAT {
         let page = format!("crates/{name}/FORMAT.md");
-        if !super::root().join(&page).exists() {
+        if !root().join(&page).exists() {
             wrong.push(format!("{page}: missing"));
         }
         let included = sources.iter().filter(|file| file.path.starts_with(&format!("crates/{name}/src/")));
