@@ -10,6 +10,7 @@ pub mod cli;
 mod machine;
 mod progress;
 pub mod real;
+mod recovery;
 pub mod report;
 pub mod results;
 pub mod runs;

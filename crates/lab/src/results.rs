@@ -277,6 +277,64 @@ line! {
     }
 }
 
+impl Point {
+    /// A figure at one place; a name is empty if that axis is not varied.
+    pub fn new(key: &Key, x: (&str, f64), y: (&str, f64), metric: &str, value: f64, unit: &str) -> Point {
+        let Key { experiment, mode, contender, variant, seed } = key.clone();
+        let [x_name, y_name, metric, unit] = [x.0, y.0, metric, unit].map(str::to_owned);
+        Point { experiment, mode, contender, variant, seed, x_name, x: x.1, y_name, y: y.1, metric, value, unit }
+    }
+}
+
+impl Latency {
+    /// The percentiles that are written down.
+    pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
+
+    /// One of them.
+    pub fn new(key: &Key, phase: &str, percentile: f64, us: f64) -> Latency {
+        let Key { experiment, mode, contender, variant, seed } = key.clone();
+        Latency { experiment, mode, contender, variant, seed, phase: phase.to_owned(), percentile, us }
+    }
+}
+
+impl Verdict {
+    /// Of a run of which nothing is known, as if it had not been made.
+    pub fn new(key: &Key) -> Verdict {
+        let Key { experiment, mode, contender, variant, seed } = key.clone();
+        Verdict {
+            experiment,
+            mode,
+            contender,
+            variant,
+            seed,
+            expectation: String::new(),
+            as_expected: None,
+            outcome: Outcome::Skipped,
+            trigger_second: None,
+            recovery_s: None,
+            predicted_s: None,
+            lost_requests: None,
+            attempts_per_request: None,
+            useful_work_share: None,
+            stale_reads: None,
+            wrong_keys: None,
+            resident_bytes: None,
+            page_cache_bytes: None,
+            write_amplification: None,
+            note: String::new(),
+        }
+    }
+}
+
+impl Calibration {
+    /// A measured figure.
+    pub fn new(key: &Key, name: &str, value: f64, unit: &str) -> Calibration {
+        let Key { experiment, mode, contender, variant, seed } = key.clone();
+        let [name, unit] = [name, unit].map(str::to_owned);
+        Calibration { experiment, mode, contender, variant, seed, name, value, unit }
+    }
+}
+
 /// The run as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {

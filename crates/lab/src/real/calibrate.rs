@@ -74,16 +74,7 @@ pub fn run(bench: &mut Bench, results: &mut Results, progress: Progress<'_>) -> 
 fn line(servers: bool, contender: Contender, name: &str, value: f64, unit: &str) -> Calibration {
     let mode = if servers { Mode::Server } else { Mode::Real };
     let key = Key { experiment: "calibration".into(), mode, contender, variant: String::new(), seed: 0 };
-    Calibration {
-        experiment: key.experiment,
-        mode,
-        contender,
-        variant: key.variant,
-        seed: key.seed,
-        name: name.to_owned(),
-        value,
-        unit: unit.to_owned(),
-    }
+    Calibration::new(&key, name, value, unit)
 }
 
 /// The mean time of a lookup that hits, in this process.

@@ -18,7 +18,6 @@ pub mod policy;
 pub mod pool;
 pub mod random;
 pub mod record;
-pub mod recovery;
 pub mod scale;
 pub mod store;
 pub mod workload;

@@ -262,17 +262,8 @@ impl Record {
         if all.is_empty() {
             return Ok(Vec::new());
         }
-        let line = |percentile: f64| Latency {
-            experiment: key.experiment.clone(),
-            mode: key.mode,
-            contender: key.contender,
-            variant: key.variant.clone(),
-            seed: key.seed,
-            phase: phase.to_owned(),
-            percentile,
-            us: all.value_at_percentile(percentile) as f64,
-        };
-        Ok([50.0, 90.0, 99.0, 99.9, 100.0].into_iter().map(line).collect())
+        let line = |percentile| Latency::new(key, phase, percentile, all.value_at_percentile(percentile) as f64);
+        Ok(Latency::PERCENTILES.into_iter().map(line).collect())
     }
 }
 

@@ -174,13 +174,13 @@ fn a_bounded_cache_is_back_after_the_refill_time_and_a_naive_one_is_not() {
             let least = f64::from(setup.popularity.hottest_for(needed)) / setup.calibration.capacity;
             let asked = setup.popularity.filled_for(needed) / setup.calibration.capacity;
             let (run, twin) = flushed(setup);
-            let found = judge(&run, &twin, 10, usize::MAX);
+            let found = judge(&run, &twin, 10);
             assert_eq!(found.outcome, Outcome::Recovered, "load {load}, seed {seed}");
             let seconds = found.seconds.expect("it recovered");
             let bounds = 0.9 * least - 1.0..2.0 * asked + 3.0;
             assert!(bounds.contains(&seconds), "load {load}, seed {seed}: {seconds} s, expected {bounds:?}");
             let (run, twin) = flushed(cached(Contender::A1, load, 120, seed));
-            let found = judge(&run, &twin, 10, usize::MAX);
+            let found = judge(&run, &twin, 10);
             assert_eq!(found.outcome, Outcome::Down, "load {load}, seed {seed}");
         }
     }

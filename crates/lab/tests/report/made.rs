@@ -84,26 +84,12 @@ fn second(key: &Key, second: u32, share: f64) -> Second {
 /// A verdict of which nothing but the outcome is known.
 pub(crate) fn verdict(key: &Key, outcome: Outcome, recovery_s: Option<f64>) -> Verdict {
     Verdict {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
         expectation: "stays down, since what the backend answers is too late for the client that asked".into(),
         as_expected: Some(outcome != Outcome::Down || key.contender == Contender::A1),
         outcome,
-        trigger_second: None,
         recovery_s,
-        predicted_s: None,
-        lost_requests: None,
-        attempts_per_request: None,
-        useful_work_share: None,
-        stale_reads: None,
-        wrong_keys: None,
-        resident_bytes: None,
-        page_cache_bytes: None,
-        write_amplification: None,
         note: HOSTILE.into(),
+        ..Verdict::new(key)
     }
 }
 
@@ -169,7 +155,7 @@ fn flush(results: &mut Results, mode: Mode, seed: u64) {
             {
                 let key = key("E1", mode, contender, "", seed);
                 let us = us * (1.0 + index as f64);
-                results.latencies.push(latency(&key, phase, percentile, us));
+                results.latencies.push(Latency::new(&key, phase, percentile, us));
             }
         }
     }
@@ -181,19 +167,6 @@ fn flush(results: &mut Results, mode: Mode, seed: u64) {
         results.verdicts.push(Verdict { predicted_s: Some(12.5), ..verdict(&without, outcome, recovery_s) });
         let with = key("E4", mode, Contender::A1, &format!("with {mitigation}"), seed);
         results.verdicts.push(verdict(&with, Outcome::Skipped, None));
-    }
-}
-
-fn latency(key: &Key, phase: &str, percentile: f64, us: f64) -> Latency {
-    Latency {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
-        phase: phase.into(),
-        percentile,
-        us,
     }
 }
 
@@ -236,26 +209,8 @@ fn overload(results: &mut Results, mode: Mode, seed: u64) {
     }
 }
 
-fn point(
-    key: &Key,
-    (x_name, x): (&str, f64),
-    (y_name, y): (&str, f64),
-    (metric, value, unit): (&str, f64, &str),
-) -> Point {
-    Point {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
-        x_name: x_name.into(),
-        x,
-        y_name: y_name.into(),
-        y,
-        metric: metric.into(),
-        value,
-        unit: unit.into(),
-    }
+fn point(key: &Key, x: (&str, f64), y: (&str, f64), (metric, value, unit): (&str, f64, &str)) -> Point {
+    Point::new(key, x, y, metric, value, unit)
 }
 
 /// E2, E3, E8 and E10.

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use super::{Entrant, Progress, point, verdict_of};
+use super::{Entrant, Progress};
 use crate::real::bench::Bench;
 use crate::real::child::{Line, Task};
 use crate::real::error::{Error, Result, at};
 use crate::real::store::{self, Form};
-use crate::results::{Contender, Key, Outcome, Results, Verdict};
+use crate::results::{Contender, Key, Outcome, Point, Results, Verdict};
 
 /// Reads count as fast as before when their 99th percentile is below this many times what it was.
 const AS_FAST: f64 = 2.0;
@@ -36,7 +36,7 @@ struct Life {
 pub(super) fn run(bench: &mut Bench, _: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     let key = Entrant::new(Contender::V, bench).key("E8", 0, bench);
     let Some(program) = bench.program.clone() else {
-        let mut found = verdict_of(&key);
+        let mut found = Verdict::new(&key);
         found.outcome = Outcome::Skipped;
         "no program is known that could be killed".clone_into(&mut found.note);
         results.verdicts.push(found);
@@ -69,7 +69,7 @@ pub(super) fn run(bench: &mut Bench, _: &[u64], results: &mut Results, progress:
             store::copy(&killed, &task.directory)?;
             task.memory_bytes = ((data as f64 * share) as u64).max(1 << 20);
             if cold && !evict(&task.directory)? {
-                let mut found = verdict_of(&key);
+                let mut found = Verdict::new(&key);
                 found.outcome = Outcome::Skipped;
                 "the page cache could not be emptied: dd is missing or does not know iflag=nocache"
                     .clone_into(&mut found.note);
@@ -159,7 +159,7 @@ fn judge(key: &Key, share: f64, resident: Option<f64>, (before, after): (&Life, 
     let back = after.seconds.iter().position(|second| second.1 <= AS_FAST * steady);
     let x = ("memory_share", share);
     let mut say = |x, metric, value: Option<f64>, unit| {
-        results.points.extend(value.map(|value| point(key, x, ("", 0.0), metric, value, unit)));
+        results.points.extend(value.map(|value| Point::new(key, x, ("", 0.0), metric, value, unit)));
     };
     say(x, "time_to_open", Some(after.open_s), "s");
     say(x, "time_to_first_read", Some(after.first_s), "s");
@@ -171,7 +171,7 @@ fn judge(key: &Key, share: f64, resident: Option<f64>, (before, after): (&Life, 
         say(x, "resident_memory", Some(*bytes), "bytes");
         say(x, "files_in_page_cache_share", *files, "1");
     }
-    let mut found: Verdict = verdict_of(key);
+    let mut found: Verdict = Verdict::new(key);
     let whole = after.events >= before.acknowledged;
     found.expectation =
         "every acknowledged write is in the first complete read, and reads are as fast as before at once \

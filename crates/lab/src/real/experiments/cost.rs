@@ -7,13 +7,13 @@
 
 use std::time::Instant;
 
-use super::{Entrant, Progress, make, point, verdict};
+use super::{Entrant, Progress, make, verdict};
 use crate::real::bench::{Bench, Scale};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
 use crate::real::random::Skew;
 use crate::real::store::{self, Form};
-use crate::results::{Contender, Key, Outcome, Results};
+use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Offered load over the usual one, and that of the backend alone, which cannot carry as much.
 const LOAD: f64 = 0.2;
@@ -83,8 +83,8 @@ fn build(bench: &Bench, contender: Contender, seed: u64, results: &mut Results, 
     store::build(form, bench.scale.workload, &directory)?;
     let key = key_of(bench, contender, seed);
     let nothing = ("", 0.0);
-    results.points.push(point(&key, nothing, nothing, "build_time", began.elapsed().as_secs_f64(), "s"));
-    results.points.push(point(&key, nothing, nothing, "disk_size", store::size(&directory)? as f64, "bytes"));
+    results.points.push(Point::new(&key, nothing, nothing, "build_time", began.elapsed().as_secs_f64(), "s"));
+    results.points.push(Point::new(&key, nothing, nothing, "disk_size", store::size(&directory)? as f64, "bytes"));
     Ok(())
 }
 
@@ -110,7 +110,7 @@ fn one(
     let requests = ran.record.offers().iter().sum::<u64>().max(1) as f64;
     let (x, y) = (("write_share", share), ("skew", skew.exponent()));
     let mut say = |metric, value: Option<f64>, unit| {
-        results.points.extend(value.map(|value| point(&key, x, y, metric, value, unit)));
+        results.points.extend(value.map(|value| Point::new(&key, x, y, metric, value, unit)));
     };
     say("cpu_for_each_request", Some(ran.cpu_seconds / requests * 1e6), "us");
     say("memory", ran.resident_grown_bytes.map(|bytes| bytes as f64), "bytes");

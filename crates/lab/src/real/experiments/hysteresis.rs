@@ -1,11 +1,11 @@
 //! E2: the load goes up in steps, the cache is flushed at the top, and the load goes down in the same steps. A system with
 //! one state answers the same share of the same load on both ways.
 
-use super::{Entrant, Progress, make, point, record, verdict};
+use super::{Entrant, Progress, make, record, verdict};
 use crate::real::bench::{Action, Bench, Ran};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
-use crate::results::{Contender, Key, Outcome, Results};
+use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Loads on the way up, over the usual one.
 const LOADS: [f64; 6] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0];
@@ -72,14 +72,21 @@ fn judge(bench: &Bench, ramp: &Ramp, key: &Key, ran: &Ran, results: &mut Results
         for (way, share) in [("up", up), ("down", down)] {
             let key = Key { variant: way.to_owned(), ..key.clone() };
             let x = ("load_over_capacity", load);
-            results.points.push(point(&key, x, ("", 0.0), "goodput_share", share, "1"));
-            results.points.push(point(&key, x, ("", 0.0), "goodput_over_capacity", share * load, "1"));
+            results.points.push(Point::new(&key, x, ("", 0.0), "goodput_share", share, "1"));
+            results.points.push(Point::new(&key, x, ("", 0.0), "goodput_over_capacity", share * load, "1"));
         }
         if (up - down).abs() > widest.0.abs() {
             widest = (up - down, load);
         }
     }
-    results.points.push(point(key, ("load_over_capacity", widest.1), ("", 0.0), "hysteresis_share", widest.0, "1"));
+    results.points.push(Point::new(
+        key,
+        ("load_over_capacity", widest.1),
+        ("", 0.0),
+        "hysteresis_share",
+        widest.0,
+        "1",
+    ));
     let two_ways = matches!(key.contender, Contender::A0 | Contender::A1);
     let mut found = verdict(key, ran, bench);
     found.expectation = if two_ways { "answers less on the way down" } else { "answers the same on both ways" }.into();

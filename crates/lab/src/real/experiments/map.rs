@@ -1,11 +1,11 @@
 //! E3: how large a loss, at how high a load, the caches come back from; a coarse map, because each of its cells is a run of
 //! real stores for each seed. The model has the fine one.
 
-use super::{Entrant, Progress, make, point, recovered, verdict};
+use super::{Entrant, Progress, make, recovered, verdict};
 use crate::real::bench::{Action, Bench};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
-use crate::results::{Contender, Outcome, Results};
+use crate::results::{Contender, Outcome, Point, Results};
 
 /// Offered loads over the usual one.
 const LOADS: [f64; 3] = [0.2, 0.5, 1.0];
@@ -41,7 +41,7 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
             }
             if told > 0.0 {
                 let (x, y) = (("load_over_capacity", load_over_capacity), ("deleted_share", share));
-                results.points.push(point(&key, x, y, "recovered_share", back / told, "1"));
+                results.points.push(Point::new(&key, x, y, "recovered_share", back / told, "1"));
             }
         }
     }

@@ -17,9 +17,9 @@ use super::clock::SECOND;
 use super::error::{Error, Result};
 use super::load::Load;
 use super::policy::Policy;
-use super::recovery::{Recovery, judge, own_steady_state};
 use super::store::Form;
-use crate::results::{Contender, Key, Mode, Outcome, Point, Results, Verdict};
+use crate::recovery::{Recovery, judge, own_steady_state};
+use crate::results::{Contender, Key, Mode, Outcome, Results, Verdict};
 
 /// The experiments that can be run with real stores.
 pub const NAMES: [&str; 10] = ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10"];
@@ -135,33 +135,7 @@ pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
         page_cache_bytes: ran.page_cache_bytes,
         write_amplification: (logical > 0).then(|| ran.written_bytes as f64 / logical as f64),
         note,
-        ..verdict_of(key)
-    }
-}
-
-/// A verdict that says nothing yet.
-pub(super) fn verdict_of(key: &Key) -> Verdict {
-    Verdict {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
-        expectation: String::new(),
-        as_expected: None,
-        outcome: Outcome::Steady,
-        trigger_second: None,
-        recovery_s: None,
-        predicted_s: None,
-        lost_requests: None,
-        attempts_per_request: None,
-        useful_work_share: None,
-        stale_reads: None,
-        wrong_keys: None,
-        resident_bytes: None,
-        page_cache_bytes: None,
-        write_amplification: None,
-        note: String::new(),
+        ..Verdict::new(key)
     }
 }
 
@@ -269,22 +243,4 @@ pub(super) fn make(bench: &mut Bench, plan: &Plan, key: &Key, what: &str, progre
     let seconds = plan.load.duration / SECOND;
     let name = format!("{} {} {} {what}, seed {}", key.experiment, key.contender, key.variant, key.seed);
     bench.run(plan, &mut |second| progress(&format!("{name}: {second} of {seconds} s")))
-}
-
-/// The line of a figure.
-pub(super) fn point(key: &Key, x: (&str, f64), y: (&str, f64), metric: &str, value: f64, unit: &str) -> Point {
-    Point {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
-        x_name: x.0.to_owned(),
-        x: x.1,
-        y_name: y.0.to_owned(),
-        y: y.1,
-        metric: metric.to_owned(),
-        value,
-        unit: unit.to_owned(),
-    }
 }

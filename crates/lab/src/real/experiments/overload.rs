@@ -14,14 +14,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::{Entrant, Progress, make, met, point, record, recovered, verdict};
+use super::{Entrant, Progress, make, met, record, recovered, verdict};
 use crate::real::bench::{Bench, Ran, TIMEOUT};
 use crate::real::clock::SECOND;
 use crate::real::error::{Error, Result};
 use crate::real::load::Load;
 use crate::real::policy::{Mitigation, Policy};
 use crate::real::random::Random;
-use crate::results::{Contender, Key, Outcome, Results};
+use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Threads that write. Eight commits can share a sync.
 const WRITERS: usize = 8;
@@ -68,9 +68,9 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
         let (burst, alone) = writes_per_second(bench, &entrant)?;
         let key = entrant.key("E9", 0, bench);
         let capacity = carried(bench, &entrant, &key, PROBE * alone, progress)?;
-        results.points.push(point(&key, ("", 0.0), ("", 0.0), "write_capacity_alone", alone, "1/s"));
-        results.points.push(point(&key, ("", 0.0), ("", 0.0), "write_capacity", capacity, "1/s"));
-        results.points.push(point(&key, ("", 0.0), ("", 0.0), "write_capacity_at_first", burst, "1/s"));
+        results.points.push(Point::new(&key, ("", 0.0), ("", 0.0), "write_capacity_alone", alone, "1/s"));
+        results.points.push(Point::new(&key, ("", 0.0), ("", 0.0), "write_capacity", capacity, "1/s"));
+        results.points.push(Point::new(&key, ("", 0.0), ("", 0.0), "write_capacity_at_first", burst, "1/s"));
         for &seed in seeds {
             for &wave in waves {
                 one(bench, contender, wave, capacity, seed, results, progress)?;
@@ -205,13 +205,13 @@ fn points(key: &Key, ran: &Ran, before: u64, during: u64, results: &mut Results)
         ];
         for (metric, value, unit) in figures {
             let Some(value) = value else { continue };
-            results.points.push(point(key, ("second", second as f64), ("", 0.0), metric, value, unit));
+            results.points.push(Point::new(key, ("second", second as f64), ("", 0.0), metric, value, unit));
         }
     }
     let longest = readings.iter().filter_map(|reading| reading.lag_max_us).fold(0.0, f64::max);
     let x = ("overload_seconds", during as f64);
-    results.points.push(point(key, x, ("", 0.0), "write_lag_longest", longest, "us"));
+    results.points.push(Point::new(key, x, ("", 0.0), "write_lag_longest", longest, "us"));
     let end = readings.iter().skip((before + during) as usize).filter_map(|reading| reading.read_p99_us);
     let worst = end.fold(0.0, f64::max);
-    results.points.push(point(key, x, ("", 0.0), "read_p99_worst_after", worst, "us"));
+    results.points.push(Point::new(key, x, ("", 0.0), "read_p99_worst_after", worst, "us"));
 }

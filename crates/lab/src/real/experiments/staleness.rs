@@ -4,11 +4,11 @@
 //! The witness is the oracle of committed versions. It counts every answer that lacks such a write, however recent; the
 //! answers that are staler than the bound allows are a figure of their own.
 
-use super::{Entrant, Progress, make, point, record, verdict};
+use super::{Entrant, Progress, make, record, verdict};
 use crate::real::bench::{Bench, Ran};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
-use crate::results::{Contender, Key, Outcome, Results};
+use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Shares of deletes that never reach the cache.
 const LOST: [f64; 3] = [0.0, 0.001, 0.01];
@@ -79,7 +79,7 @@ fn judge(bench: &Bench, key: &Key, lost_share: f64, ran: &Ran, results: &mut Res
     found.note += &format!("; {reads} reads, {} writes; {} staler than the bound", ran.writes, ran.record.stale());
     let x = ("lost_delete_share", lost_share);
     let mut say = |metric, value: u64| {
-        results.points.push(point(key, x, ("", 0.0), metric, value as f64, "1"));
+        results.points.push(Point::new(key, x, ("", 0.0), metric, value as f64, "1"));
     };
     say("stale_reads", ran.record.strictly_stale);
     say("stale_beyond_bound", ran.record.stale());

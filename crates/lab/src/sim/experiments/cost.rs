@@ -7,7 +7,7 @@
 //! Memory is that of a store whose data fit into it. Monostable's is by far the largest, because the state of every join and
 //! aggregate is kept; where the map says that it loses, that is what it says.
 
-use super::{Lab, Plan, blank};
+use super::{Lab, Plan};
 use crate::results::Contender::{self, A0, A1, A2, A3, B1, V};
 use crate::results::{Outcome, Verdict};
 use crate::sim::engine::Sim;
@@ -121,7 +121,7 @@ impl Lab<'_> {
             let outcome = if carried == all { Outcome::Steady } else { Outcome::Down };
             let key = self.key(contender, "", self.seed());
             let expectation = expectation.to_owned();
-            self.results.verdicts.push(Verdict { expectation, as_expected, outcome, note, ..blank(&key) });
+            self.results.verdicts.push(Verdict { expectation, as_expected, outcome, note, ..Verdict::new(&key) });
         }
     }
 }

@@ -5,11 +5,12 @@
 //! rows. The undisturbed twin of a load and seed is shared by everything that is deleted under them.
 
 use super::{Lab, Plan};
+use crate::recovery::Recovery;
 use crate::results::Contender::{self, A1, A2, B1, V};
 use crate::results::{Outcome, Verdict};
 use crate::sim::engine::Sim;
 use crate::sim::record::SECOND;
-use crate::sim::recovery::{Recovery, judge};
+use crate::sim::recovery::judge;
 
 /// Seconds after which being back does not count.
 const IN_TIME: usize = 60;
@@ -92,7 +93,7 @@ impl Lab<'_> {
             outcome: if worst >= 1.0 { Outcome::Recovered } else { Outcome::Down },
             trigger_second: Some(TRIGGER as f64),
             note,
-            ..super::blank(&key)
+            ..Verdict::new(&key)
         });
     }
 }
@@ -110,7 +111,7 @@ fn deletions(plan: &Plan, contender: Contender, seed: u64, deleted: &[f64]) -> V
         let mut run = warm.clone();
         run.drop_hottest((share * keys).ceil() as u32);
         run.drain();
-        judge(&run.record, &twin.record, TRIGGER, usize::MAX)
+        judge(&run.record, &twin.record, TRIGGER)
     });
     disturbed.collect()
 }

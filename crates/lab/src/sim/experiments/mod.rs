@@ -23,8 +23,9 @@ use super::engine::{Setup, Sim};
 use super::mitigations::Mitigations;
 use super::random::Popularity;
 use super::record::{Record, SECOND, merged};
-use super::recovery::{Recovery, judge};
+use super::recovery::judge;
 use super::{Scale, UnknownExperiment};
+use crate::recovery::Recovery;
 use crate::results::{self, Contender, Key, Latency, Mode, Outcome, Point, Results, Second, Verdict};
 
 /// The largest share of the backend that the warm cache's misses may take. At 0.5 the naive cache is stable for as long as
@@ -129,7 +130,7 @@ pub(super) struct Pair {
 impl Pair {
     /// Of a run that is over and its twin's record.
     pub(super) fn of(run: Sim, twin: Record, trigger: usize) -> Pair {
-        let recovery = judge(&run.record, &twin, trigger, usize::MAX);
+        let recovery = judge(&run.record, &twin, trigger);
         Pair { run: run.record.clone(), twin, trigger, recovery, end: run }
     }
 }
@@ -233,18 +234,8 @@ impl Lab<'_> {
     }
 
     fn figure(&mut self, name: &str, value: f64, unit: &str) {
-        let Key { experiment, mode, contender, variant, seed } = self.key(Contender::A0, "", 0);
-        let (name, unit) = (name.to_owned(), unit.to_owned());
-        self.results.calibration.push(results::Calibration {
-            experiment,
-            mode,
-            contender,
-            variant,
-            seed,
-            name,
-            value,
-            unit,
-        });
+        let key = self.key(Contender::A0, "", 0);
+        self.results.calibration.push(results::Calibration::new(&key, name, value, unit));
     }
 
     pub(super) fn say(&mut self, text: &str) {
@@ -257,20 +248,8 @@ impl Lab<'_> {
     }
 
     pub(super) fn point(&mut self, key: &Key, x: (&str, f64), y: (&str, f64), metric: (&str, f64, &str)) {
-        self.results.points.push(Point {
-            experiment: key.experiment.clone(),
-            mode: key.mode,
-            contender: key.contender,
-            variant: key.variant.clone(),
-            seed: key.seed,
-            x_name: x.0.to_owned(),
-            x: x.1,
-            y_name: y.0.to_owned(),
-            y: y.1,
-            metric: metric.0.to_owned(),
-            value: metric.1,
-            unit: metric.2.to_owned(),
-        });
+        let (name, value, unit) = metric;
+        self.results.points.push(Point::new(key, x, y, name, value, unit));
     }
 
     /// Adds a run second by second.
@@ -305,17 +284,9 @@ impl Lab<'_> {
     /// Adds the percentiles of a phase, seconds `from` to `to`.
     pub(super) fn phase(&mut self, key: &Key, record: &Record, phase: &str, from: usize, to: usize) {
         let Some(all) = merged(&record.latencies, from, to) else { return };
-        for percentile in [50.0, 90.0, 99.0, 99.9, 100.0] {
-            self.results.latencies.push(Latency {
-                experiment: key.experiment.clone(),
-                mode: key.mode,
-                contender: key.contender,
-                variant: key.variant.clone(),
-                seed: key.seed,
-                phase: phase.to_owned(),
-                percentile,
-                us: all.value_at_percentile(percentile) as f64 / 1e3,
-            });
+        for percentile in Latency::PERCENTILES {
+            let us = all.value_at_percentile(percentile) as f64 / 1e3;
+            self.results.latencies.push(Latency::new(key, phase, percentile, us));
         }
     }
 
@@ -369,34 +340,8 @@ impl Lab<'_> {
             useful_work_share: (queries > 0.0).then(|| sum(|counts| counts.backend_useful) / queries),
             stale_reads: Some(run.sum(0, usize::MAX, |counts| counts.stale)),
             note,
-            ..blank(key)
+            ..Verdict::new(key)
         });
-    }
-}
-
-/// A verdict of which nothing is known yet.
-pub(super) fn blank(key: &Key) -> Verdict {
-    Verdict {
-        experiment: key.experiment.clone(),
-        mode: key.mode,
-        contender: key.contender,
-        variant: key.variant.clone(),
-        seed: key.seed,
-        expectation: String::new(),
-        as_expected: None,
-        outcome: Outcome::Skipped,
-        trigger_second: None,
-        recovery_s: None,
-        predicted_s: None,
-        lost_requests: None,
-        attempts_per_request: None,
-        useful_work_share: None,
-        stale_reads: None,
-        wrong_keys: None,
-        resident_bytes: None,
-        page_cache_bytes: None,
-        write_amplification: None,
-        note: String::new(),
     }
 }
 

@@ -1,16 +1,18 @@
 //! Whether a run came back after its disturbance, and when: against its twin, the same arrivals without the disturbance.
 //!
 //! Recovered means five seconds in a row at 99 % of the twin's goodput; the time runs from the disturbance to the first of
-//! them. Where there is no twin, the run's own share of good answers before the disturbance stands for it.
+//! them. Where there is no twin, the run's own share of good answers before the disturbance stands for it. Model and
+//! measurement are judged by the same rule.
 
 use crate::results::Outcome;
 
+/// Good seconds in a row that make a recovery.
 const SECONDS_IN_A_ROW: usize = 5;
 const SHARE_OF_TWIN: f64 = 0.99;
 
 /// What became of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Recovery {
+pub(crate) struct Recovery {
     /// Steady, recovered or down.
     pub outcome: Outcome,
     /// From the disturbance on, if it left its state and came back.
@@ -20,7 +22,7 @@ pub struct Recovery {
 }
 
 /// Compares goodput by second with the twin's.
-pub fn judge(good: &[u64], twin: &[f64], trigger: usize) -> Recovery {
+pub(crate) fn judge(good: &[u64], twin: &[f64], trigger: usize) -> Recovery {
     let end = good.len().min(twin.len());
     let trigger = trigger.min(end);
     let well: Vec<bool> = (0..end).map(|second| good[second] as f64 >= SHARE_OF_TWIN * twin[second]).collect();
@@ -39,7 +41,7 @@ pub fn judge(good: &[u64], twin: &[f64], trigger: usize) -> Recovery {
 }
 
 /// The twin that a run without one is compared with: its own share of good answers before the disturbance.
-pub fn own_steady_state(good: &[u64], offered: &[u64], trigger: usize) -> Vec<f64> {
+pub(crate) fn own_steady_state(good: &[u64], offered: &[u64], trigger: usize) -> Vec<f64> {
     // The first second still warms up threads and pages.
     let before = 1.min(trigger)..trigger.min(good.len());
     let sum = |values: &[u64]| values[before.clone()].iter().sum::<u64>() as f64;
