@@ -23,6 +23,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There are no results, or they cannot be read.
+    #[error("cannot read {path}: {source}; give the directory that a run has written with --out")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A CSV file is not one of ours, or is damaged.
     #[error("cannot read {path} as results: {source}; run the experiment again or give another directory")]
     Csv {
@@ -394,7 +402,7 @@ impl Results {
         let run = match fs::read_to_string(&path) {
             Ok(text) => Some(serde_json::from_str(&text).map_err(|source| Error::Json { path, source })?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Error::Io { path, source }),
+            Err(source) => return Err(Error::Read { path, source }),
         };
         Ok(Results {
             run,
@@ -427,7 +435,7 @@ fn write_lines<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
 }
 
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let lines: csv::Result<Vec<T>> = csv::Reader::from_reader(file).into_deserialize().collect();
     lines.map_err(|source| Error::Csv { path: path.to_owned(), source })
 }

@@ -257,7 +257,8 @@ impl Bench {
         &self.pages
     }
 
-    fn make_cache(&self, plan: CachePlan) -> Result<Arc<dyn Cache>> {
+    /// The cache of a contender, empty.
+    pub fn make_cache(&self, plan: CachePlan) -> Result<Arc<dyn Cache>> {
         if let Some(servers) = &self.servers {
             let entry_bytes = self.pages.first().map_or(500, |page| page.bytes());
             return Ok(Arc::new(Redis::connect(&servers.redis, plan.entries, entry_bytes)?));

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::bench::{Bench, CachePlan, TIMEOUT};
-use super::cache::{Cache, Entry, Local};
+use super::bench::{Bench, TIMEOUT};
+use super::cache::Entry;
 use super::clock::{SECOND, now};
 use super::error::Result;
 use super::experiments::Progress;
@@ -12,8 +12,8 @@ use super::store::Form;
 use super::workload::{Page, PageRow};
 use crate::results::{Calibration, Contender, Key, Mode, Results};
 
-/// Hits that are timed.
-const HITS: u64 = 200_000;
+/// Hits between two looks at the clock.
+const HITS: u64 = 1_000;
 
 /// Events that are written in one transaction to tell what each of them costs from what the transaction does.
 const GROUP: u64 = 64;
@@ -77,20 +77,27 @@ fn line(servers: bool, contender: Contender, name: &str, value: f64, unit: &str)
     Calibration::new(&key, name, value, unit)
 }
 
-/// The mean time of a lookup that hits, in this process.
+/// The mean time of a lookup that hits, in the cache that the contenders use.
 fn hit_seconds(bench: &Bench) -> Result<f64> {
-    let CachePlan { entries, .. } = bench.cache();
-    let cache = Local::new(entries, None)?;
+    let plan = bench.cache();
+    let cache = bench.make_cache(plan)?;
     let row = PageRow { name: "customer".into(), part: 1, amount: 1, count: 1 };
     let page = std::sync::Arc::new(Page { rows: vec![row; 12] });
-    for key in 0..entries / 2 {
-        let entry = Entry { page: page.clone(), version: 0, expires: now() * 2, stale_since: None, cost: 1 };
+    let keys = (plan.entries / 2).max(1);
+    let expires = now() + bench.scale.ttl;
+    for key in 0..keys {
+        let entry = Entry { page: page.clone(), version: 0, expires, stale_since: None, cost: 1 };
         cache.fill(key, entry, None)?;
     }
     let mut random = Random::new(8);
-    let began = Instant::now();
-    for _ in 0..HITS {
-        cache.get(&[random.below((entries / 2).max(1))])?;
+    let (began, mut hits) = (Instant::now(), 0_u64);
+    while began.elapsed() < bench.scale.measure {
+        for _ in 0..HITS {
+            cache.get(&[random.below(keys)])?;
+        }
+        hits += HITS;
     }
-    Ok(began.elapsed().as_secs_f64() / HITS as f64)
+    let seconds = began.elapsed().as_secs_f64() / hits as f64;
+    cache.clear()?;
+    Ok(seconds)
 }

@@ -192,7 +192,7 @@ impl<'a> Probe<'a> {
     /// Fetches what looking up the keys from an entry on will read.
     fn warm(&mut self, from: usize) -> Result<(), Failure> {
         self.warmed = self.batch.len().min(from + WARM_KEYS);
-        if self.shape.join.keys == self.shape.other.key().len() && self.seeker.is_warmed_by_keys() {
+        if self.shape.join.keys == self.shape.other.key().len() && self.seeker.can_be_warmed() {
             let hash = |index| self.key_of(index).map(key_hash);
             let hashes: SmallVec<[u64; WARM_KEYS]> = (from..self.warmed).map(hash).collect::<Result<_, _>>()?;
             self.seeker.warm(&hashes);

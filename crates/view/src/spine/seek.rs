@@ -2,7 +2,8 @@
 //!
 //! In a run of which one entry in a few is asked for, a search goes on where the last one ended. In a longer one every key goes
 //! through the run's hash index and reads two or three lines of memory that nobody has read for long; [`Seeker::warm`] has them
-//! fetched for many keys at once, since the processor waits for several lines no longer than for one.
+//! fetched for many keys at once, since the processor waits for several lines no longer than for one. Of runs in files it
+//! has the disk fetch the pages, for the same reason.
 //!
 //! Cost: one probe of each key and run, as [`Spine::hit`].
 
@@ -52,7 +53,7 @@ impl Spine {
 
 impl<'a> Seeker<'a> {
     /// Whether [`Seeker::warm`] would do anything.
-    pub(crate) fn is_warmed_by_keys(&self) -> bool {
+    pub(crate) fn can_be_warmed(&self) -> bool {
         self.runs.iter().any(|sought| sought.at.is_none())
     }
 
@@ -66,7 +67,7 @@ impl<'a> Seeker<'a> {
 
     /// The same for the keys of entries.
     pub(crate) fn warm_entries<'e>(&self, entries: impl Iterator<Item = &'e [u8]>) -> Result<()> {
-        if !self.is_warmed_by_keys() {
+        if !self.can_be_warmed() {
             return Ok(());
         }
         let extent = self.spine.extent();
