@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 
 use monostable_types::{Epoch, RowCodec, Rows, Value, Weight};
-use monostable_view::{Batch, Entries, Layout, NodeId, StepError, Version, evaluate};
+use monostable_view::{Batch, Entries, Layout, NodeId, Spine, StepError, Version, evaluate};
 
 use crate::commit::State;
 use crate::database::Database;
@@ -30,7 +30,7 @@ pub struct CheckReport {
     pub rows: u64,
     /// Damaged bytes: what is damaged, and where.
     pub damaged: Vec<String>,
-    /// Rows in which a view or index differs from its recomputation; the first few of each.
+    /// Rows in which a view or index differs from its recomputation, and rows of which a table holds less than none; the first few of each.
     pub differences: Vec<Difference>,
 }
 
@@ -45,7 +45,7 @@ impl CheckReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// The view or index.
+    /// The view, index or table.
     pub relation: String,
     /// The row, in the order of the arrangement's key.
     pub row: String,
@@ -62,6 +62,9 @@ impl Database {
         let mut report =
             CheckReport { epoch: state.epoch(), compared: 0, rows: 0, damaged: Vec::new(), differences: Vec::new() };
         self.engine().verify(&mut report.damaged);
+        for table in state.catalog.tables() {
+            find_less_than_none(&state, &table.name, table.node, &mut report)?;
+        }
         let tables: Vec<NodeId> = state.catalog.tables().flat_map(|table| [table.source, table.node]).collect();
         let bare = state.version.retain(&tables);
         for (relation, node) in derived(&state) {
@@ -85,10 +88,7 @@ fn derived(state: &State) -> Vec<(String, NodeId)> {
 }
 
 fn compare(state: &State, bare: &Version, relation: &str, node: NodeId, report: &mut CheckReport) -> Result<()> {
-    let missing = || Error::Recovery(format!("\"{relation}\" has no arrangement"));
-    let graph = state.version.graph();
-    let layout = graph.node(node).and_then(|node| node.layout()).ok_or_else(missing)?;
-    let spine = state.version.spine_of(node).ok_or_else(missing)?;
+    let (layout, spine) = arrangement(state, relation, node)?;
     let expected = recompute(bare, state, layout, node)?;
     report.compared += 1;
     report.rows += expected.len() as u64;
@@ -102,6 +102,27 @@ fn compare(state: &State, bare: &Version, relation: &str, node: NodeId, report: 
     })?;
     report.differences.extend(differences);
     Ok(())
+}
+
+/// A table is what the log says, so there is nothing to compare it with; but no row can be there less than no times.
+fn find_less_than_none(state: &State, table: &str, node: NodeId, report: &mut CheckReport) -> Result<()> {
+    let (layout, spine) = arrangement(state, table, node)?;
+    let mut left = DIFFERENCES_MAX;
+    for entry in spine.prefix(b"")? {
+        let (entry, weight) = entry?;
+        if weight < Weight::ZERO && left > 0 {
+            let row = describe(layout.codec(), layout.visible(entry)?);
+            report.differences.push(Difference { relation: table.to_owned(), row, expected: 0, found: weight.0 });
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn arrangement<'s>(state: &'s State, relation: &str, node: NodeId) -> Result<(&'s Layout, &'s Spine)> {
+    let missing = || Error::Recovery(format!("\"{relation}\" has no arrangement"));
+    let layout = state.version.graph().node(node).and_then(|node| node.layout()).ok_or_else(missing)?;
+    Ok((layout, state.version.spine_of(node).ok_or_else(missing)?))
 }
 
 fn recompute(bare: &Version, state: &State, layout: &Layout, node: NodeId) -> Result<Batch> {

@@ -33,7 +33,7 @@ use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use monostable_query::{Catalog, ConflictKey};
 use monostable_types::{Epoch, Lsn, Weight};
-use monostable_view::{Delta, Failure, Graph, NodeId, StepError, TableId, Version, step_forked};
+use monostable_view::{Delta, Failure, Graph, NodeId, Origin, StepError, TableId, Version, step_forked};
 use monostable_wal::Wal;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -345,7 +345,7 @@ impl Pipeline {
         let subscribers = self.subscribers.live();
         let watched: Vec<NodeId> = subscribers.iter().map(|subscriber| subscriber.node()).collect();
         let started = self.options.clock.now();
-        let step = step_forked(&head.state.version, &deltas, &watched, &self.options.forking());
+        let step = step_forked(Origin::New, &head.state.version, &deltas, &watched, &self.options.forking());
         let taken = self.options.clock.now().saturating_sub(started);
         self.meters.step_nanos.fetch_add(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let graph = head.state.version.graph();

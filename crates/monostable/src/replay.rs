@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use monostable_types::{Epoch, Lsn, Rows, Weight};
-use monostable_view::{Delta, Graph, RowType, StepError, TableId, Version, step_forked};
+use monostable_view::{Delta, Graph, Origin, RowType, StepError, TableId, Version, step_forked};
 use monostable_wal::{Group, Wal};
 
 use crate::commit::{State, merge_writes};
@@ -114,7 +114,7 @@ fn stepped(
     deltas: &[(TableId, Delta)],
     options: &Options,
 ) -> std::result::Result<Version, StepError> {
-    Ok(step_forked(version, deltas, &[], &options.forking())?.version)
+    Ok(step_forked(Origin::Log, version, deltas, &[], &options.forking())?.version)
 }
 
 fn at_group(start: monostable_wal::Lsn, what: impl std::fmt::Display) -> Error {

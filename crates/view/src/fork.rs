@@ -3,7 +3,7 @@
 //! Views that share nothing but tables are maintained independently: the parts into which the graph falls when the sources
 //! are taken out of it. The parts are dealt into two halves of about equal weight, each half is an ordinary step over the
 //! same old version, and the new version takes each spine from the half that maintains it. So the result is that of
-//! [`step`], bit for bit; if both halves fail, the error is that of the lesser node.
+//! [`crate::step`], bit for bit; if both halves fail, the error is that of the lesser node.
 //!
 //! This crate starts no thread. Who calls it says how two things are done at the same time, or that they are not ([`Fork`]).
 //!
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::delta::Delta;
 use crate::graph::{Graph, NodeId, TableId};
 use crate::operators::Operator;
-use crate::step::{Scope, Step, StepError, step};
+use crate::step::{Origin, Scope, Step, StepError, step_from};
 use crate::version::Version;
 
 /// From this many changed rows on a step is forked.
@@ -28,8 +28,9 @@ pub trait Fork {
     fn both(&self, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send));
 }
 
-/// As [`step`] over all of the graph, in two halves if the change is large and the graph falls into parts.
+/// As [`crate::step`] over all of the graph, in two halves if the change is large and the graph falls into parts.
 pub fn step_forked(
+    origin: Origin,
     version: &Version,
     deltas: &[(TableId, Delta)],
     watched: &[NodeId],
@@ -37,19 +38,22 @@ pub fn step_forked(
 ) -> Result<Step, StepError> {
     let rows: usize = deltas.iter().map(|(_, delta)| delta.len()).sum();
     if rows < FORK_ROWS_MIN {
-        return step(version, deltas, Scope::All, watched);
+        return step_from(origin, version, deltas, Scope::All, watched);
     }
-    step_in_halves(version, deltas, watched, fork)
+    step_in_halves(origin, version, deltas, watched, fork)
 }
 
 /// The same whatever the size of the change.
 pub(crate) fn step_in_halves(
+    origin: Origin,
     version: &Version,
     deltas: &[(TableId, Delta)],
     watched: &[NodeId],
     fork: &dyn Fork,
 ) -> Result<Step, StepError> {
-    let Some([first, second]) = halves(version.graph()) else { return step(version, deltas, Scope::All, watched) };
+    let Some([first, second]) = halves(version.graph()) else {
+        return step_from(origin, version, deltas, Scope::All, watched);
+    };
     for (table, delta) in deltas {
         // Encoded once, before both ask for it.
         let node = version.graph().source(*table).and_then(|id| version.graph().node(id));
@@ -60,7 +64,7 @@ pub(crate) fn step_in_halves(
     let (mut one, mut other) = (None, None);
     let run = |nodes: &[NodeId]| {
         let watched: Vec<NodeId> = watched.iter().copied().filter(|node| nodes.contains(node)).collect();
-        step(version, deltas, Scope::Only(nodes), &watched)
+        step_from(origin, version, deltas, Scope::Only(nodes), &watched)
     };
     fork.both(&mut || one = Some(run(&first)), &mut || other = Some(run(&second)));
     let never = || StepError::outside(crate::Failure::inconsistent("a half of a step was not done"));

@@ -81,7 +81,7 @@ pub use merge::{FileMerge, MemoryMerge, Progress, Replacement};
 pub use operators::{Aggregate, AggregateCall, AggregateFunction, Join, Map, Operator, TopK};
 pub use predicate::Conjunct;
 pub use spine::{Entries, PUSH_ENTRIES_MAX, Spine, SpineStats};
-pub use step::{Scope, Step, StepError, step};
+pub use step::{Origin, Scope, Step, StepError, step};
 pub use store::{
     ArrangementId, Checkpoint, CheckpointInput, CheckpointSpine, Recovered, RecoveredSpine, ScrubCursor, Store,
     StoreOptions, VerifyProgress, VerifyReport,

@@ -69,6 +69,16 @@ pub enum Scope<'a> {
     Only(&'a [NodeId]),
 }
 
+/// Where the changes of a step come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// They are new: what they take away has to be there.
+    New,
+    /// They stand in the log and were applied once before, on the same state. So what they take away was there, and is not
+    /// looked for again: the reads would go all over files that nobody has touched since the machine started.
+    Log,
+}
+
 /// What a step gives.
 #[derive(Debug)]
 pub struct Step {
@@ -88,12 +98,24 @@ pub fn step(
     scope: Scope<'_>,
     watched: &[NodeId],
 ) -> Result<Step, StepError> {
+    step_from(Origin::New, version, deltas, scope, watched)
+}
+
+/// As [`step`], for changes of either origin.
+pub(crate) fn step_from(
+    origin: Origin,
+    version: &Version,
+    deltas: &[(TableId, Delta)],
+    scope: Scope<'_>,
+    watched: &[NodeId],
+) -> Result<Step, StepError> {
     let graph = version.graph();
     let scope = match scope {
         Scope::All => None,
         Scope::Only(nodes) => Some(graph.closure(nodes)),
     };
     let mut flow = Flow {
+        origin,
         graph,
         old: version,
         new: version.clone(),
@@ -169,6 +191,7 @@ struct Work {
 
 /// One step on its way through the graph.
 struct Flow<'a> {
+    origin: Origin,
     graph: &'a Graph,
     old: &'a Version,
     new: Version,
@@ -321,7 +344,7 @@ impl<'a> Flow<'a> {
             }
         };
         let spine = spine_of(self.old, node)?;
-        if self.graph.is_positive(node.id) {
+        if self.origin == Origin::New && self.graph.is_positive(node.id) {
             check_positive(&batch, spine)?;
         }
         let spine = spine.push(Arc::clone(&batch))?;
