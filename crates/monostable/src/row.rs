@@ -82,14 +82,15 @@ impl<'a> RowRef<'a> {
     /// A column of type text, as it stands in the row: lent unless it has characters that had to be escaped (U+0000 and
     /// U+0001). `None` is NULL; a column of another type is an error.
     pub fn text(&self, column: impl ColumnIndex) -> Result<Option<Cow<'a, str>>> {
-        let at = self.position(&column, DataType::Text, "str")?;
+        let at = self.position(&column, &[DataType::Text], "str")?;
         Ok(self.shape.stored().decode_text(self.entry, at)?)
     }
 
-    /// A column of type bytea, as it stands in the row: lent unless it has bytes that had to be escaped (0 and 1). `None` is
-    /// NULL; a column of another type is an error.
+    /// A column of type bytea or text, as it stands in the row: lent unless it has bytes that had to be escaped (0 and 1). `None`
+    /// is NULL; a column of another type is an error. What text is made of was valid UTF-8 when it was written; [`RowRef::text`]
+    /// checks it again, this does not.
     pub fn bytes(&self, column: impl ColumnIndex) -> Result<Option<Cow<'a, [u8]>>> {
-        let at = self.position(&column, DataType::Bytea, "[u8]")?;
+        let at = self.position(&column, &[DataType::Bytea, DataType::Text], "[u8]")?;
         Ok(self.shape.stored().decode_bytes(self.entry, at)?)
     }
 
@@ -109,10 +110,10 @@ impl<'a> RowRef<'a> {
         Row::encoded(&Arc::new(self.shape.clone()), self.entry)
     }
 
-    /// Where a column of this type stands in the entry.
-    fn position(&self, column: &impl ColumnIndex, wanted: DataType, expected: &'static str) -> Result<usize> {
+    /// Where a column of one of these types stands in the entry.
+    fn position(&self, column: &impl ColumnIndex, wanted: &[DataType], expected: &'static str) -> Result<usize> {
         let index = find(self.schema(), column)?;
-        if self.schema().columns()[index].data_type == wanted {
+        if wanted.contains(&self.schema().columns()[index].data_type) {
             return Ok(self.shape.0.position[index]);
         }
         let (sql_type, value) = (self.schema().columns()[index].data_type.sql_name(), self.value(index)?.to_string());

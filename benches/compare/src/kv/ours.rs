@@ -98,7 +98,7 @@ impl Reader for Reading<'_> {
     fn get(&mut self, key: &Key) -> Result<Option<u8>, Failure> {
         let pinned = self.view()?.pin()?;
         let Some(row) = pinned.get((key_text(key),))? else { return Ok(None) };
-        Ok(row.text(TEXT)?.and_then(|text| text.as_bytes().last().copied()))
+        Ok(row.bytes(TEXT)?.and_then(|text| text.last().copied()))
     }
 
     fn copy(&mut self, key: &Key) -> Result<Option<Vec<u8>>, Failure> {
@@ -111,7 +111,7 @@ impl Reader for Reading<'_> {
         let pinned = self.view()?.pin()?;
         for row in pinned.range((key_text(from),)..)?.take(limit) {
             count += 1;
-            sum += row?.text(TEXT)?.and_then(|text| text.as_bytes().last().copied()).map_or(0, u64::from);
+            sum += row?.bytes(TEXT)?.and_then(|text| text.last().copied()).map_or(0, u64::from);
         }
         Ok((count, sum))
     }

@@ -254,9 +254,11 @@ fn a_lent_row_reads_as_its_copy() {
         assert_eq!(lent.values().unwrap(), copied.values().unwrap());
         assert_eq!(lent.to_row().values().unwrap(), copied.values().unwrap());
         assert_eq!(lent.text("x").unwrap().unwrap(), copied.get::<String>("x").unwrap());
+        assert_eq!(&*lent.bytes("x").unwrap().unwrap(), copied.get::<String>("x").unwrap().as_bytes());
         assert_eq!(lent.bytes(3).unwrap().map(|bytes| bytes.into_owned()), copied.get::<Option<Vec<u8>>>(3).unwrap());
         assert_eq!(lent.get::<i32>("k").unwrap(), key.1);
         assert_eq!(state_of(lent.text("k")), "42804");
+        assert_eq!(state_of(lent.bytes("k")), "42804");
         assert_eq!(state_of(lent.text("nope")), "42703");
         assert_eq!(state_of(lent.bytes(9)), "42703");
     }
