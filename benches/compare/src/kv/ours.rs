@@ -31,6 +31,10 @@ impl Ours {
         // A load in bulk waits for memory instead of giving up.
         options.commit_wait_max = Duration::from_secs(120);
         let db = Database::open_with(options)?;
+        let opened = db.stats().open;
+        if opened.groups_replayed > 0 {
+            eprintln!("replayed {} groups, {} bytes, over {} runs", opened.groups_replayed, opened.bytes_replayed, opened.runs);
+        }
         if db.view("visible").is_err() {
             SCHEMA.iter().try_for_each(|sql| db.execute(sql).map(drop))?;
         }

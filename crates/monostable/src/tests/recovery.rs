@@ -278,6 +278,67 @@ fn on_a_real_disk() {
     assert_eq!((image(&db), view_rows(&db, "spend")), (before, vec!["ann|20|20".to_owned()]));
 }
 
+/// What a lookup is about to read is asked of the disk ahead, from all runs and for many keys at once. That answers nothing: in
+/// files that are mapped, with a unit damaged here and there, each read is right or says that the file is damaged.
+#[test]
+fn what_is_read_ahead_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shop");
+    let options = || {
+        let mut options = Options::at(&path);
+        options.background = Background::Manual;
+        options
+    };
+    let db = Database::open_with(options()).unwrap();
+    shop(&db);
+    let rows = 3_000;
+    // The second run in files is too short to be merged with the first.
+    for (from, to) in [(0, rows), (rows, rows + rows / 10)] {
+        let values: Vec<String> = (from..to).map(|n| format!("({n}, 'c{n}', {n})")).collect();
+        db.execute(&format!("INSERT INTO orders VALUES {}", values.join(","))).unwrap();
+        db.checkpoint().unwrap();
+    }
+    assert!(db.stats().arrangements.iter().any(|arrangement| arrangement.runs > 1));
+    let before = image(&db);
+    db.close().unwrap();
+    drop(db);
+    let db = Database::open_with(options()).unwrap();
+    let spend = db.view("spend").unwrap();
+    for n in (0..rows).step_by(37) {
+        assert_eq!(text(spend.get((format!("c{n}"),)).unwrap().unwrap()), format!("c{n}|{n}|1"));
+        assert!(spend.get((format!("d{n}"),)).unwrap().is_none());
+    }
+    assert_eq!(image(&db), before);
+    db.close().unwrap();
+    drop((spend, db));
+    for file in std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()) {
+        if file.extension().is_some_and(|extension| extension == "run") {
+            let mut bytes = std::fs::read(&file).unwrap();
+            let units = bytes.len() / 4096;
+            (1..units.saturating_sub(1)).step_by(5).for_each(|unit| bytes[unit * 4096 + 100] ^= 1);
+            std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    let db = Database::open_with(options()).unwrap();
+    let spend = db.view("spend").unwrap();
+    let (mut right, mut damaged) = (0, 0);
+    for n in 0..rows {
+        match spend.get((format!("c{n}"),)) {
+            Ok(row) => right += u32::from(text(row.unwrap()) == format!("c{n}|{n}|1")),
+            Err(error) => damaged += u32::from(error.sqlstate() == "XX001"),
+        }
+    }
+    assert_eq!(
+        (right + damaged, right > 0, damaged > 0),
+        (u32::try_from(rows).unwrap(), true, true),
+        "{right} {damaged}"
+    );
+    // A step that looks many keys up at once meets the same damage, and changes nothing.
+    let epoch = db.epoch();
+    assert_eq!(state_of(db.execute("UPDATE orders SET cents = cents + 1")), "XX001");
+    assert_eq!(db.epoch(), epoch);
+}
+
 /// Each operation of the disk fails once, in turn, during a workload with a checkpoint and a schema change. Whatever then
 /// happens, what was acknowledged is there at the next open, and every view equals recomputation.
 #[test]

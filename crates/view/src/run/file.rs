@@ -182,13 +182,19 @@ impl FileRun {
         if self.meta.index_units == 0 {
             return;
         }
-        for hash in hashes {
-            self.will_need(self.index_start() + self.index.home(*hash).0 as u64);
-        }
+        hashes.iter().for_each(|hash| self.read_index_ahead(*hash));
         for hash in hashes {
             for (position, _) in self.candidates(*hash).into_iter().flatten() {
                 self.will_need(unit_of(position));
             }
+        }
+    }
+
+    /// The same for the page of the index alone, which a lookup reads first.
+    #[inline]
+    pub(crate) fn read_index_ahead(&self, hash: u64) {
+        if self.meta.index_units > 0 {
+            self.will_need(self.index_start() + self.index.home(hash).0 as u64);
         }
     }
 

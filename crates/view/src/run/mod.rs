@@ -351,6 +351,14 @@ impl Run {
         hashes.iter().filter_map(entry).fold(lines, |sum, byte| sum ^ byte)
     }
 
+    /// Has the disk fetch the page of the index that a hash belongs to, if the run is in a file and it was never read.
+    #[inline]
+    pub(crate) fn read_index_ahead(&self, hash: u64) {
+        if let Run::File(run) = self {
+            run.read_index_ahead(hash);
+        }
+    }
+
     fn prefix_end(&self, start: u64, prefix: &[u8]) -> Result<u64> {
         match self {
             Run::Memory(run) => Ok(run.batch.prefix_end(start as usize, prefix) as u64),

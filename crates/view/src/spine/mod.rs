@@ -210,6 +210,7 @@ impl Spine {
     /// Allocates nothing: the entry borrows from this spine.
     pub fn get(&self, key: &[u8]) -> Result<Option<(&[u8], Weight)>> {
         let hash = key_hash(key);
+        self.read_ahead(hash);
         let mut found: Option<(&[u8], i64)> = None;
         for run in self.runs() {
             match run.find(key, hash, &self.inner.extent)? {
@@ -221,9 +222,19 @@ impl Spine {
         Ok(found.map(|(entry, weight)| (entry, Weight(weight))))
     }
 
+    /// Has the disk fetch the pages of all indexes that a key is looked up in, where that was never done, so that it works on
+    /// them side by side.
+    #[inline]
+    fn read_ahead(&self, hash: u64) {
+        if let files @ [_, _, ..] = &*self.inner.files {
+            files.iter().for_each(|run| run.read_index_ahead(hash));
+        }
+    }
+
     /// What is there for a whole key, found without allocating when at most one run has it.
     pub(crate) fn hit(&self, key: &[u8]) -> Result<Hit<'_>> {
         let hash = key_hash(key);
+        self.read_ahead(hash);
         let mut hit = Hit::Nothing;
         for run in self.runs() {
             match (run.find(key, hash, &self.inner.extent)?, &hit) {
