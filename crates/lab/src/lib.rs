@@ -10,6 +10,7 @@ pub mod cli;
 mod machine;
 mod progress;
 pub mod real;
+pub mod random;
 mod recovery;
 pub mod report;
 pub mod results;

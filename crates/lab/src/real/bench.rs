@@ -28,14 +28,15 @@ use super::cache::{Cache, Entry, Local, Redis};
 use super::client::{Client, Terms, Wiring};
 use super::clock::{self, SECOND, now};
 use super::error::{Result, at};
+use super::keys::Keys;
 use super::load::Load;
 use super::oracle::Oracle;
 use super::policy::{Mitigation, Policy};
 use super::pool::{Filling, Invalidation, Pool, Shared};
-use super::random::{Keys, Random, Skew};
 use super::record::Record;
 use super::store::{self, Form, Postgres, Store};
 use super::workload::{Page, Recomputed, Workload};
+use crate::random::{Random, Skew};
 
 /// When an attempt is given up, in microseconds.
 pub const TIMEOUT: u64 = SECOND;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::bench::Scale;
 use super::clock::SECOND;
-use super::random::Skew;
 use super::workload::{Kind, Workload};
+use crate::random::Skew;
 
 impl Scale {
     /// Some seconds: nothing that is seen at this size means anything, but everything is run.

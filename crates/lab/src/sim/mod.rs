@@ -9,7 +9,7 @@
 //! keeps its capacity, which favours the contenders that overload it. What it takes from theory rather than from a run is
 //! marked where it is set, in `calibration.rs`.
 //!
-//! Layout: `random`, `lru`, `commits`, `stations` and `mitigations` are the parts; `engine`, `requests` and `disturbances`
+//! Layout: `spread`, `lru`, `commits`, `stations` and `mitigations` are the parts; `engine`, `requests` and `disturbances`
 //! the simulation; `record` and `recovery` what is seen of it; `experiments` E1 to E10.
 
 mod calibration;
@@ -19,18 +19,19 @@ mod engine;
 mod experiments;
 mod lru;
 mod mitigations;
-mod random;
 mod record;
 mod recovery;
 mod requests;
+mod spread;
 mod stations;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::random::Skew;
 pub use calibration::Calibration;
 pub use mitigations::{Mitigation, Mitigations};
-pub use random::{Skew, Spread};
+pub use spread::Spread;
 
 use crate::results::Results;
 

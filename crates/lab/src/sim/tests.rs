@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::calibration::Calibration;
 use super::engine::{Setup, Sim};
 use super::mitigations::{Mitigation, Mitigations};
-use super::random::{Popularity, Skew, Spread};
 use super::record::{Record, SECOND};
 use super::recovery::judge;
+use super::spread::Spread;
 use super::{EXPERIMENTS, Scale, UnknownExperiment, run};
+use crate::random::{Popularity, Skew};
 use crate::results::{Contender, Mode, Outcome, Results};
 
 /// A store with four workers that does nothing but exponential reads, at a load that is a share of its capacity.

@@ -8,10 +8,10 @@
 use std::time::Instant;
 
 use super::{Entrant, Progress, make, verdict};
+use crate::random::Skew;
 use crate::real::bench::{Bench, Scale};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
-use crate::real::random::Skew;
 use crate::real::store::{self, Form};
 use crate::results::{Contender, Key, Outcome, Point, Results};
 

@@ -15,12 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::{Entrant, Progress, make, met, record, recovered, verdict};
+use crate::random::Random;
 use crate::real::bench::{Bench, Ran, TIMEOUT};
 use crate::real::clock::SECOND;
 use crate::real::error::{Error, Result};
 use crate::real::load::Load;
 use crate::real::policy::{Mitigation, Policy};
-use crate::real::random::Random;
 use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Threads that write. Eight commits can share a sync.

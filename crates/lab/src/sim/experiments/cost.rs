@@ -8,10 +8,10 @@
 //! aggregate is kept; where the map says that it loses, that is what it says.
 
 use super::{Lab, Plan};
+use crate::random::Skew;
 use crate::results::Contender::{self, A0, A1, A2, A3, B1, V};
 use crate::results::{Outcome, Verdict};
 use crate::sim::engine::Sim;
-use crate::sim::random::Skew;
 use crate::sim::record::Record;
 
 /// A contender carries its load if it answers so much of it well.

@@ -21,10 +21,10 @@ use std::sync::Arc;
 use super::calibration::Calibration;
 use super::engine::{Setup, Sim};
 use super::mitigations::Mitigations;
-use super::random::Popularity;
 use super::record::{Record, SECOND, merged};
 use super::recovery::judge;
 use super::{Scale, UnknownExperiment};
+use crate::random::Popularity;
 use crate::recovery::Recovery;
 use crate::results::{self, Contender, Key, Latency, Mode, Outcome, Point, Results, Second, Verdict};
 
