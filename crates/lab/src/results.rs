@@ -117,6 +117,8 @@ pub enum Outcome {
     Recovered,
     /// It left it and was not back when the run ended.
     Down,
+    /// Nothing disturbed it, so there was nothing to come back from: what was counted says what came of it.
+    Undisturbed,
     /// The load generator, not the contender, was the limit: the run says nothing.
     Rejected,
     /// It was not measured; the note says why.
@@ -258,7 +260,7 @@ line! {
         attempts_per_request: Option<f64>,
         /// Share of backend queries whose answer was of use.
         useful_work_share: Option<f64>,
-        /// Answers that the oracle found staler than allowed.
+        /// Answers that lacked a write which was acknowledged before they were asked for, however recent.
         stale_reads: Option<u64>,
         /// Keys that were wrong for good when everything had settled.
         wrong_keys: Option<u64>,

@@ -72,6 +72,7 @@ fn the_other_application_runs() {
     );
     assert!(results.verdicts.iter().any(|one| one.contender == Contender::V && one.stale_reads == Some(0)));
 }
+    assert!(results.verdicts.iter().all(|one| matches!(one.outcome, Outcome::Undisturbed | Outcome::Rejected)));
 
 /// A process of the command is killed while it writes; what it had acknowledged is in the pages of the next one.
 #[test]

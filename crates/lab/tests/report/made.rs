@@ -193,7 +193,7 @@ fn stale(results: &mut Results, mode: Mode, seed: u64) {
             results.verdicts.push(Verdict {
                 stale_reads: count(12_345),
                 wrong_keys: count(12),
-                ..verdict(&key, Outcome::Steady, None)
+                ..verdict(&key, Outcome::Undisturbed, None)
             });
         }
     }

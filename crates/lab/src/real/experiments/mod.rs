@@ -110,7 +110,7 @@ const LAGGING_SHARE_MAX: f64 = 0.01;
 /// A system that answers less than this share well is not in its steady state.
 const STEADY_SHARE: f64 = 0.97;
 
-/// What a verdict says of any run; the experiment adds what it expected and found.
+/// What a verdict says of any run, as if nothing had disturbed it; the experiment adds what it expected and found.
 pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
     let logical = ran.writes * bench.scale.workload.event_bytes();
     let lagging = ran.record.lagging_share();
@@ -126,7 +126,7 @@ pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
         note += &format!("; rejected: {:.1} % of requests were sent more than 0.1 s late", lagging * 100.0);
     }
     Verdict {
-        outcome: if rejected { Outcome::Rejected } else { Outcome::Steady },
+        outcome: if rejected { Outcome::Rejected } else { Outcome::Undisturbed },
         attempts_per_request: ran.record.attempts_per_request(),
         useful_work_share: ran.record.useful_share(),
         stale_reads: Some(ran.record.strictly_stale),

@@ -118,10 +118,15 @@ impl Lab<'_> {
                 "of {all} places it carries its load in {carried}, needs the least processor time in {cheapest} and the least \
                  memory in {smallest}"
             );
-            let outcome = if carried == all { Outcome::Steady } else { Outcome::Down };
             let key = self.key(contender, "", self.seed());
             let expectation = expectation.to_owned();
-            self.results.verdicts.push(Verdict { expectation, as_expected, outcome, note, ..Verdict::new(&key) });
+            self.results.verdicts.push(Verdict {
+                expectation,
+                as_expected,
+                outcome: Outcome::Undisturbed,
+                note,
+                ..Verdict::new(&key)
+            });
         }
     }
 }
