@@ -147,6 +147,11 @@ impl Popularity {
         self.cumulative[rank] - if rank == 0 { 0.0 } else { self.cumulative[rank - 1] }
     }
 
+    /// The share of requests for so many of the hottest keys.
+    pub(crate) fn share_of_hottest(&self, count: u32) -> f64 {
+        if count == 0 { 0.0 } else { self.cumulative[(count.min(self.keys()) - 1) as usize] }
+    }
+
     fn shares(&self) -> impl Iterator<Item = f64> {
         (0..self.keys()).map(|rank| self.share(rank))
     }
@@ -251,5 +256,7 @@ mod tests {
         assert!(f64::from(hottest) < filled && filled < 10.0 * f64::from(hottest), "{hottest} {filled}");
         assert_eq!(popularity.hottest_for(0.0), 0);
         assert_eq!(popularity.hottest_for(1.0), 10_000);
+        assert_eq!([0, 10_000, 20_000].map(|count| popularity.share_of_hottest(count)), [0.0, 1.0, 1.0]);
+        assert!(popularity.share_of_hottest(hottest) >= 0.8 && popularity.share_of_hottest(hottest - 2) < 0.8);
     }
 }
