@@ -7,10 +7,11 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod findings;
 mod machine;
 mod progress;
-pub mod real;
 pub mod random;
+pub mod real;
 mod recovery;
 pub mod report;
 pub mod results;

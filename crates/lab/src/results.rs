@@ -362,6 +362,9 @@ pub struct Run {
     pub machine: Vec<(String, String)>,
     /// Every setting that matters: contender (or empty for all), name, value.
     pub settings: Vec<(String, String, String)>,
+    /// Parts that were planned and not done when this was written; empty if it came to its end.
+    #[serde(default)]
+    pub missing: Vec<String>,
 }
 
 /// Everything that was found.
@@ -389,7 +392,7 @@ impl Results {
             let path = directory.join("run.json");
             let text =
                 serde_json::to_string_pretty(run).map_err(|source| Error::Json { path: path.clone(), source })?;
-            fs::write(&path, text).map_err(|source| Error::Io { path, source })?;
+            put(&path, text.as_bytes())?;
         }
         write_lines(&directory.join("timeline.csv"), &self.timeline)?;
         write_lines(&directory.join("points.csv"), &self.points)?;
@@ -427,13 +430,21 @@ impl Results {
     }
 }
 
+/// Puts a file in the place of an earlier one as a whole: who is interrupted here leaves the earlier one.
+pub(crate) fn put(path: &Path, content: &[u8]) -> Result<()> {
+    let part = path.with_extension("part");
+    let written = fs::write(&part, content).and_then(|()| fs::rename(&part, path));
+    written.map_err(|source| Error::Io { path: path.to_owned(), source })
+}
+
 fn write_lines<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
-    let file = File::create(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    let mut writer = csv::Writer::from_writer(file);
+    let mut writer = csv::Writer::from_writer(Vec::new());
     for line in lines {
         writer.serialize(line).map_err(|source| Error::Csv { path: path.to_owned(), source })?;
     }
-    writer.flush().map_err(|source| Error::Io { path: path.to_owned(), source })
+    let content =
+        writer.into_inner().map_err(|error| Error::Io { path: path.to_owned(), source: error.into_error() })?;
+    put(path, &content)
 }
 
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {

@@ -54,8 +54,9 @@ pub struct Scale {
     pub measure: Duration,
     /// Seconds before the disturbance, and from it to the end.
     pub seconds: (u64, u64),
-    /// Whether each disturbed run has a twin; if not, its own steady state stands for it.
-    pub twins: bool,
+    /// Whether an experiment varies all that it can, or only what says most. In the first case E1 and a moving working set
+    /// have undisturbed twins; elsewhere a run's own steady state stands for one.
+    pub thorough: bool,
     /// Offered load in units of the measured capacity.
     pub load_over_capacity: f64,
     /// Share of requests that write.

@@ -40,6 +40,16 @@ impl Keys {
         u64::from(self.popularity.draw(random))
     }
 
+    /// The shift after which the keys from this rank on are the hottest ones, and those before it come after the last.
+    pub fn shift_by(&self, ranks: u64) -> u64 {
+        self.at_rank(ranks, 0)
+    }
+
+    /// The share of the requests for so many of the hottest keys.
+    pub fn share_of_hottest(&self, count: u64) -> f64 {
+        self.popularity.share_of_hottest(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     /// How many of the hottest keys have this share of the requests together: K in the report.
     pub fn needed_for(&self, share: f64) -> u64 {
         u64::from(self.popularity.hottest_for(share))
@@ -61,6 +71,8 @@ mod tests {
             let mut seen: Vec<u64> = (0..count).map(|rank| keys.at_rank(rank, 77)).collect();
             seen.sort_unstable();
             assert_eq!(seen, (0..count).collect::<Vec<_>>());
+            let shift = keys.shift_by(7);
+            assert!((0..count).all(|rank| keys.at_rank(rank, shift) == keys.at_rank((rank + 7) % count, 0)));
         }
     }
 }

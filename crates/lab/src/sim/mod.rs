@@ -43,7 +43,7 @@ pub const EXPERIMENTS: [&str; 10] = ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "
 pub enum Scale {
     /// All ten experiments in some 40 seconds of one core.
     Quick,
-    /// Some minutes for each: larger systems, finer maps, longer runs.
+    /// All ten in a minute or two of one core, more without a measurement: larger systems, finer maps, longer runs.
     Full,
 }
 
@@ -61,6 +61,9 @@ impl Scale {
 #[error("there is no experiment {0}; give one of E1 to E10")]
 pub struct UnknownExperiment(pub String);
 
+/// What an experiment in the model found.
+pub type Found = Result<Results, UnknownExperiment>;
+
 /// Runs one experiment in the model.
 ///
 /// Single runs take the first seed, maps and probabilities all of them. `progress` is told what begins.
@@ -70,7 +73,7 @@ pub fn run(
     seeds: &[u64],
     scale: Scale,
     progress: &mut dyn FnMut(&str),
-) -> Result<Results, UnknownExperiment> {
+) -> Found {
     let known = EXPERIMENTS.iter().find(|known| **known == experiment);
     let experiment = known.copied().ok_or_else(|| UnknownExperiment(experiment.to_owned()))?;
     let results = Results::default();

@@ -46,6 +46,7 @@ fn run() -> Run {
         seeds: SEEDS.to_vec(),
         machine: vec![("processor".into(), "none".into()), ("file system".into(), HOSTILE.into())],
         settings: settings.map(|(who, name, value)| (who.into(), name.into(), value.into())).to_vec(),
+        missing: Vec::new(),
     }
 }
 
