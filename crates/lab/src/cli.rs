@@ -22,7 +22,8 @@ pub struct Arguments {
 enum Command {
     /// Two minutes, nothing to install: SQLite and a cache against Monostable in this process, and the model for the maps.
     Quick(Setting),
-    /// Every experiment at full size, measured and in the model; takes some hours.
+    /// Every experiment at full size, measured and in the model; a little more than an hour on two cores. Each is
+    /// written when it is done.
     Full(Setting),
     /// One experiment.
     Run {

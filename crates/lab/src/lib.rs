@@ -7,8 +7,10 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod findings;
 mod machine;
 mod progress;
+pub mod random;
 pub mod real;
 mod recovery;
 pub mod report;

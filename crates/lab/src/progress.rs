@@ -33,7 +33,7 @@ impl Meter {
         self.done_s += self.part.0;
         self.part = (estimate_s, Instant::now());
         if self.bar.is_hidden() {
-            eprintln!("{name}, about {estimate_s:.0} s");
+            eprintln!("{name}, about {estimate_s:.0} s; about {:.0} s left in all", self.left_s());
         }
         self.say(name);
     }

@@ -117,6 +117,8 @@ pub enum Outcome {
     Recovered,
     /// It left it and was not back when the run ended.
     Down,
+    /// Nothing disturbed it, so there was nothing to come back from: what was counted says what came of it.
+    Undisturbed,
     /// The load generator, not the contender, was the limit: the run says nothing.
     Rejected,
     /// It was not measured; the note says why.
@@ -258,7 +260,7 @@ line! {
         attempts_per_request: Option<f64>,
         /// Share of backend queries whose answer was of use.
         useful_work_share: Option<f64>,
-        /// Answers that the oracle found staler than allowed.
+        /// Answers that lacked a write which was acknowledged before they were asked for, however recent.
         stale_reads: Option<u64>,
         /// Keys that were wrong for good when everything had settled.
         wrong_keys: Option<u64>,
@@ -360,6 +362,9 @@ pub struct Run {
     pub machine: Vec<(String, String)>,
     /// Every setting that matters: contender (or empty for all), name, value.
     pub settings: Vec<(String, String, String)>,
+    /// Parts that were planned and not done when this was written; empty if it came to its end.
+    #[serde(default)]
+    pub missing: Vec<String>,
 }
 
 /// Everything that was found.
@@ -387,7 +392,7 @@ impl Results {
             let path = directory.join("run.json");
             let text =
                 serde_json::to_string_pretty(run).map_err(|source| Error::Json { path: path.clone(), source })?;
-            fs::write(&path, text).map_err(|source| Error::Io { path, source })?;
+            put(&path, text.as_bytes())?;
         }
         write_lines(&directory.join("timeline.csv"), &self.timeline)?;
         write_lines(&directory.join("points.csv"), &self.points)?;
@@ -425,13 +430,21 @@ impl Results {
     }
 }
 
+/// Puts a file in the place of an earlier one as a whole: who is interrupted here leaves the earlier one.
+pub(crate) fn put(path: &Path, content: &[u8]) -> Result<()> {
+    let part = path.with_extension("part");
+    let written = fs::write(&part, content).and_then(|()| fs::rename(&part, path));
+    written.map_err(|source| Error::Io { path: path.to_owned(), source })
+}
+
 fn write_lines<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
-    let file = File::create(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    let mut writer = csv::Writer::from_writer(file);
+    let mut writer = csv::Writer::from_writer(Vec::new());
     for line in lines {
         writer.serialize(line).map_err(|source| Error::Csv { path: path.to_owned(), source })?;
     }
-    writer.flush().map_err(|source| Error::Io { path: path.to_owned(), source })
+    let content =
+        writer.into_inner().map_err(|error| Error::Io { path: path.to_owned(), source: error.into_error() })?;
+    put(path, &content)
 }
 
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {

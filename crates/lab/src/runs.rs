@@ -2,20 +2,22 @@
 //! written when they are done.
 //!
 //! Real stores come first, because the model is fed with what they measured. While they run, nothing else does; the model's
-//! experiments then run on all processors, each on one. A measurement that fails ends the session, but what was found
-//! before it is written.
+//! experiments then run on all processors, each on one. What an experiment found is written when it is done, so that a
+//! session that fails or is interrupted leaves a report of what it came to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::mpsc::{Sender, channel};
 
 use parking_lot::Mutex;
 
+use crate::findings::Findings;
 use crate::progress::Meter;
 use crate::real::bench::{Bench, Scale, Servers};
 use crate::real::{calibrate, experiments};
-use crate::results::{Contender, Mode, Outcome, Point, Results, Run};
-use crate::{machine, report, sim};
+use crate::results::{Contender, Mode, Outcome, Point, Results};
+use crate::{report, sim};
 
 /// Why the command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -56,73 +58,118 @@ pub struct Session {
     pub program: Option<PathBuf>,
 }
 
-/// Experiments measured in a quick look, and about how many seconds each takes.
-const QUICK: [(&str, f64); 3] = [("E1", 74.0), ("E6", 16.0), ("E9", 20.0)];
-/// The same at full size, for one seed.
-const FULL: [(&str, f64); 10] = [
-    ("E1", 640.0),
-    ("E2", 720.0),
-    ("E3", 400.0),
-    ("E4", 1_700.0),
-    ("E5", 1_500.0),
-    ("E6", 300.0),
-    ("E7", 900.0),
-    ("E8", 300.0),
-    ("E9", 600.0),
-    ("E10", 700.0),
+/// Experiments that a quick look measures: what is claimed most, what is stale, and where we could be metastable.
+const QUICK: [&str; 3] = ["E1", "E6", "E9"];
+
+/// About how many seconds an experiment is measured: with its first seed, and with each further one.
+type Cost = (&'static str, f64, f64);
+const QUICK_COSTS: [Cost; 10] = [
+    ("E1", 74.0, 74.0),
+    ("E2", 234.0, 234.0),
+    ("E3", 250.0, 250.0),
+    ("E4", 290.0, 290.0),
+    ("E5", 83.0, 83.0),
+    ("E6", 16.0, 16.0),
+    ("E7", 165.0, 165.0),
+    ("E8", 40.0, 0.0),
+    ("E9", 20.0, 12.0),
+    ("E10", 80.0, 80.0),
+];
+const FULL_COSTS: [Cost; 10] = [
+    ("E1", 295.0, 110.0),
+    ("E2", 325.0, 325.0),
+    ("E3", 275.0, 275.0),
+    ("E4", 450.0, 450.0),
+    ("E5", 330.0, 330.0),
+    ("E6", 210.0, 210.0),
+    ("E7", 285.0, 285.0),
+    ("E8", 120.0, 0.0),
+    ("E9", 280.0, 255.0),
+    ("E10", 350.0, 350.0),
 ];
 /// About how long filling the stores and measuring them takes, and all of the model.
 const QUICK_REST_S: (f64, f64) = (28.0, 24.0);
-const FULL_REST_S: (f64, f64) = (150.0, 1_200.0);
+const FULL_REST_S: (f64, f64) = (58.0, 60.0);
+
+/// An experiment to be measured, about how long that takes, and with which seeds.
+#[derive(Debug)]
+struct Part {
+    experiment: &'static str,
+    seconds: f64,
+    seeds: Vec<u64>,
+}
+
+impl Part {
+    fn new((experiment, first, more): Cost, seeds: Vec<u64>) -> Part {
+        Part { experiment, seconds: first + more * seeds.len().saturating_sub(1) as f64, seeds }
+    }
+
+    fn name(&self) -> String {
+        format!("{}, measured", self.experiment)
+    }
+}
 
 /// Some experiments measured, all of them simulated.
 pub fn quick(session: &Session) -> Result<String, Error> {
-    let seeds = session.seeds_or(&SEEDS[..1]);
-    let parts = QUICK.map(|(name, seconds)| (name, seconds * seeds.len() as f64, seeds.clone()));
+    let costs = QUICK_COSTS.into_iter().filter(|cost| QUICK.contains(&cost.0));
+    let parts: Vec<Part> = costs.map(|cost| Part::new(cost, session.seeds_or(&SEEDS[..1]))).collect();
     both(session, &parts, QUICK_REST_S)
 }
 
 /// Everything, measured and simulated.
 pub fn full(session: &Session) -> Result<String, Error> {
-    let parts = FULL.map(|(name, seconds)| {
-        // What is claimed most and what is a probability is measured with all seeds, the rest with one.
-        let seeds = session.seeds_or(if matches!(name, "E1" | "E3") { &SEEDS } else { &SEEDS[..1] });
-        (name, seconds * seeds.len() as f64, seeds)
-    });
-    both(session, &parts, FULL_REST_S)
+    both(session, &full_parts(session), FULL_REST_S)
+}
+
+fn full_parts(session: &Session) -> Vec<Part> {
+    let part = |cost: Cost| {
+        // What is claimed most has all seeds, and what is a probability has some.
+        let usual = match cost.0 {
+            "E1" => &SEEDS[..],
+            "E3" => &SEEDS[..3],
+            _ => &SEEDS[..1],
+        };
+        Part::new(cost, session.seeds_or(usual))
+    };
+    FULL_COSTS.into_iter().map(part).collect()
 }
 
 /// One experiment with real stores.
 pub fn real(session: &Session, name: &str) -> Result<String, Error> {
-    let (costs, rest) = if session.fine { (&FULL[..], FULL_REST_S) } else { (&QUICK[..], QUICK_REST_S) };
-    let seeds = session.seeds_or(&SEEDS[..1]);
-    let seconds = costs.iter().find(|cost| cost.0 == name).map_or(60.0, |cost| cost.1) * seeds.len() as f64;
-    let mut meter = Meter::new(rest.0 + seconds);
-    session.finish(|results| session.measure(&[(name, seconds, seeds)], rest.0, results, &mut meter))
+    let (costs, rest) = if session.fine { (FULL_COSTS, FULL_REST_S) } else { (QUICK_COSTS, QUICK_REST_S) };
+    let costs = costs.into_iter().filter(|cost| cost.0 == name);
+    let parts: Vec<Part> = costs.map(|cost| Part::new(cost, session.seeds_or(&SEEDS[..1]))).collect();
+    let mut meter = Meter::new(rest.0 + parts.iter().map(|part| part.seconds).sum::<f64>());
+    session.finish(|findings| session.measure(&parts, rest.0, findings, &mut meter))
 }
 
 /// One experiment in the model, fed with what an earlier session measured.
 pub fn model(session: &Session, name: &str, calibration: Option<&Path>) -> Result<String, Error> {
     let mut meter = Meter::new(10.0);
-    session.finish(|results| {
+    session.finish(|findings| {
         if let Some(directory) = calibration {
-            results.calibration = Results::read(directory)?.calibration;
+            findings.results.calibration = Results::read(directory)?.calibration;
         }
-        session.simulate(&[name], results, &mut meter)
+        session.simulate(&[name], findings, &mut meter)
     })
 }
 
-fn both(session: &Session, parts: &[(&str, f64, Vec<u64>)], rest: (f64, f64)) -> Result<String, Error> {
-    let measured: f64 = parts.iter().map(|part| part.1).sum();
+fn both(session: &Session, parts: &[Part], rest: (f64, f64)) -> Result<String, Error> {
+    let measured: f64 = parts.iter().map(|part| part.seconds).sum();
     let mut meter = Meter::new(rest.0 + measured + rest.1);
-    session.finish(|results| {
-        session.measure(parts, rest.0, results, &mut meter)?;
+    session.finish(|findings| {
+        findings.plan(sim::EXPERIMENTS.map(in_the_model));
+        session.measure(parts, rest.0, findings, &mut meter)?;
         meter.begin("the model, E1 to E10", rest.1);
-        session.simulate(&sim::EXPERIMENTS, results, &mut meter)?;
-        compare(results);
+        session.simulate(&sim::EXPERIMENTS, findings, &mut meter)?;
+        compare(&mut findings.results);
         meter.end();
         Ok(())
     })
+}
+
+fn in_the_model(experiment: &str) -> String {
+    format!("{experiment} in the model")
 }
 
 impl Session {
@@ -131,32 +178,17 @@ impl Session {
     }
 
     /// Runs, and writes what was found even if it did not come to its end.
-    fn finish(&self, run: impl FnOnce(&mut Results) -> Result<(), Error>) -> Result<String, Error> {
-        std::fs::create_dir_all(&self.out).map_err(|error| Error::Directory(self.out.clone(), error))?;
-        let (began, started) = (Instant::now(), machine::now());
-        let mut results = Results::default();
-        let ended = run(&mut results);
-        let description = results.run.get_or_insert_with(Run::default);
-        description.command.clone_from(&self.command);
-        env!("CARGO_PKG_VERSION").clone_into(&mut description.version);
-        description.started = started;
-        description.seconds = began.elapsed().as_secs_f64();
-        description.machine = machine::describe(&self.out);
-        let mut seeds: Vec<u64> =
-            results.verdicts.iter().map(|verdict| verdict.seed).filter(|seed| *seed > 0).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        description.seeds = seeds;
-        description.settings.extend(self.settings());
-        results.write(&self.out)?;
-        let page = report::write(&self.out)?;
+    fn finish(&self, run: impl FnOnce(&mut Findings<'_>) -> Result<(), Error>) -> Result<String, Error> {
+        let mut findings = Findings::new(self)?;
+        let ended = run(&mut findings);
+        let page = findings.write()?;
         ended?;
-        let seconds = began.elapsed().as_secs_f64();
-        Ok(format!("{}\nit took {seconds:.0} s; the report is {}", report::summary(&results), page.display()))
+        let (summary, seconds) = (report::summary(&findings.results), findings.seconds());
+        Ok(format!("{summary}\nit took {seconds:.0} s; the report is {}", page.display()))
     }
 
     /// What all contenders have in common.
-    fn settings(&self) -> Vec<(String, String, String)> {
+    pub(crate) fn settings(&self) -> Vec<(String, String, String)> {
         let scale = &self.scale;
         let micros = |time: u64| format!("{} s", time as f64 / 1e6);
         [
@@ -172,7 +204,12 @@ impl Session {
             ("seconds before and after the disturbance", format!("{} and {}", scale.seconds.0, scale.seconds.1)),
             (
                 "twins",
-                if scale.twins { "each disturbed run has one" } else { "none; a run's own steady state" }.to_owned(),
+                if scale.thorough {
+                    "in E1 with its first seed, and where the working set moves; elsewhere a run's own steady state"
+                } else {
+                    "none; a run's own steady state"
+                }
+                .to_owned(),
             ),
         ]
         .into_iter()
@@ -180,30 +217,35 @@ impl Session {
         .collect()
     }
 
-    /// Fills the stores, measures the capacity, and makes the experiments.
+    /// Fills the stores, measures the capacity, and makes the experiments; each is written when it is done.
     fn measure(
         &self,
-        parts: &[(&str, f64, Vec<u64>)],
+        parts: &[Part],
         calibration_s: f64,
-        results: &mut Results,
+        findings: &mut Findings<'_>,
         meter: &mut Meter,
     ) -> Result<(), Error> {
         let place = tempfile::Builder::new().prefix("stores-").tempdir_in(&self.out);
         let directory = place.map_err(|error| Error::Directory(self.out.clone(), error))?;
         let mut bench = Bench::new(self.scale, directory.path(), self.servers.clone());
         bench.program.clone_from(&self.program);
-        meter.begin("filling the stores and measuring them", calibration_s);
-        calibrate::run(&mut bench, results, &mut |text| meter.say(text))?;
-        for (name, seconds, seeds) in parts {
-            meter.begin(&format!("{name}, measured"), *seconds);
-            experiments::run(name, &mut bench, seeds, results, &mut |text| meter.say(text))?;
+        findings.plan(parts.iter().map(Part::name));
+        let filling = "filling the stores and measuring them";
+        meter.begin(filling, calibration_s);
+        calibrate::run(&mut bench, &mut findings.results, &mut |text| meter.say(text))?;
+        findings.done(filling)?;
+        for part in parts {
+            meter.begin(&part.name(), part.seconds);
+            let mut say = |text: &str| meter.say(text);
+            experiments::run(part.experiment, &mut bench, &part.seeds, &mut findings.results, &mut say)?;
+            findings.done(&part.name())?;
         }
         Ok(())
     }
 
-    /// Runs experiments in the model, on all processors.
-    fn simulate(&self, names: &[&str], results: &mut Results, meter: &mut Meter) -> Result<(), Error> {
-        let calibration = sim::Calibration::from_lines(&results.calibration);
+    /// Runs experiments in the model, on all processors; each is written when it and those before it are done.
+    fn simulate(&self, names: &[&str], findings: &mut Findings<'_>, meter: &mut Meter) -> Result<(), Error> {
+        let calibration = sim::Calibration::from_lines(&findings.results.calibration);
         let scale = if self.fine { sim::Scale::Full } else { sim::Scale::Quick };
         let seeds = self.seeds_or(&SEEDS);
         // A map takes all seeds at once; of the flush, the model would take the first only, and what a verdict owes to its
@@ -216,26 +258,51 @@ impl Session {
             .collect();
         let meter = Mutex::new(meter);
         let next = AtomicUsize::new(0);
-        let work = || {
-            let mut found = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some((name, seeds)) = tasks.get(index) else { return found };
+        let (sender, receiver) = channel();
+        let work = |sender: Sender<(usize, sim::Found)>| {
+            while let Some((index, (name, seeds))) = task(&tasks, &next) {
                 let mut say = |text: &str| meter.lock().say(&format!("{name} in the model: {text}"));
-                found.push((index, sim::run(name, &calibration, seeds, scale, &mut say)));
+                let found = sim::run(name, &calibration, seeds, scale, &mut say);
+                // Nobody receives any more if the results could not be written.
+                if sender.send((index, found)).is_err() {
+                    return;
+                }
             }
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut found: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-        });
-        found.sort_by_key(|(index, _)| *index);
-        for (_, one) in found {
-            results.extend(one?);
-        }
-        Ok(())
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                let sender = sender.clone();
+                scope.spawn(|| work(sender));
+            }
+            drop(sender);
+            for (index, found) in in_order(receiver) {
+                findings.results.extend(found?);
+                let name = tasks[index].0;
+                if tasks.get(index + 1).is_none_or(|following| following.0 != name) {
+                    findings.done(&in_the_model(name))?;
+                }
+            }
+            Ok(())
+        })
     }
+}
+
+/// The next task that nobody has taken.
+fn task<T: Copy>(tasks: &[T], next: &AtomicUsize) -> Option<(usize, T)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    Some((index, *tasks.get(index)?))
+}
+
+/// What arrives in any order, in the order of its numbers.
+fn in_order<T>(received: impl IntoIterator<Item = (usize, T)>) -> impl Iterator<Item = (usize, T)> {
+    let (mut received, mut early) = (received.into_iter(), BTreeMap::new());
+    (0..).map_while(move |index| {
+        while !early.contains_key(&index) {
+            let (number, value) = received.next()?;
+            early.insert(number, value);
+        }
+        Some((index, early.remove(&index)?))
+    })
 }
 
 /// Says beside each measured flush what the model says of it.
@@ -269,5 +336,47 @@ fn compare(results: &mut Results) {
             let key = verdict.key();
             results.points.push(Point::new(&key, ("", 0.0), ("", 0.0), "measured_recovery_over_model", factor, "1"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(out: &Path, scale: Scale) -> Session {
+        let (command, out, program) = ("a test".to_owned(), out.to_owned(), None);
+        Session { command, out, seeds: Vec::new(), scale, fine: false, servers: None, program }
+    }
+
+    #[test]
+    fn everything_takes_about_an_hour() {
+        let parts = full_parts(&session(Path::new("nowhere"), Scale::full()));
+        let names: Vec<&str> = parts.iter().map(|part| part.experiment).collect();
+        assert_eq!(names, experiments::NAMES);
+        let seconds = parts.iter().map(|part| part.seconds).sum::<f64>() + FULL_REST_S.0 + FULL_REST_S.1;
+        assert!((3_300.0..4_200.0).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn what_arrives_in_any_order_is_taken_in_its_own() {
+        let numbers = |received: Vec<(usize, char)>| in_order(received).map(|one| one.1).collect::<String>();
+        assert_eq!(numbers(vec![(2, 'c'), (0, 'a'), (1, 'b')]), "abc");
+        assert_eq!(numbers(vec![(2, 'c'), (0, 'a')]), "a");
+    }
+
+    /// The second experiment is none, so that the session ends as if it had been interrupted there.
+    #[test]
+    fn a_session_that_ends_early_has_written_what_it_came_to() {
+        let out = tempfile::tempdir().unwrap();
+        let session = session(out.path(), Scale::tiny());
+        let parts = ["E6", "E0"].map(|experiment| Part { experiment, seconds: 1.0, seeds: vec![1] });
+        let mut findings = Findings::new(&session).unwrap();
+        session.measure(&parts, 1.0, &mut findings, &mut Meter::new(1.0)).unwrap_err();
+        drop(findings);
+        let page = report::write(out.path()).unwrap();
+        let results = Results::read(out.path()).unwrap();
+        assert!(results.verdicts.iter().any(|verdict| verdict.experiment == "E6"));
+        assert_eq!(results.run.unwrap().missing, ["E0, measured"]);
+        assert!(std::fs::read_to_string(page).unwrap().contains("Not finished: E0, measured."));
     }
 }

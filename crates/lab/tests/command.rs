@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use monostable_lab::results::{Contender, Mode, Outcome, Results};
 
@@ -71,6 +72,7 @@ fn the_other_application_runs() {
         "{settings:?}"
     );
     assert!(results.verdicts.iter().any(|one| one.contender == Contender::V && one.stale_reads == Some(0)));
+    assert!(results.verdicts.iter().all(|one| matches!(one.outcome, Outcome::Undisturbed | Outcome::Rejected)));
 }
 
 /// A process of the command is killed while it writes; what it had acknowledged is in the pages of the next one.
@@ -94,6 +96,27 @@ fn a_report_is_written_again() {
     let command = Command::new(env!("CARGO_BIN_EXE_monostable-lab")).arg("report").arg(directory.path()).output();
     assert!(command.expect("the program starts").status.success());
     assert_eq!(std::fs::read_to_string(&page).expect("a page"), before);
+}
+
+/// The stores are filled and measured by then, and the experiment is under way.
+#[test]
+fn a_killed_run_leaves_a_report_of_what_there_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monostable-lab"));
+    command.args(["run", "E9", "--size", "tiny", "--out"]).arg(directory.path()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    let began = Instant::now();
+    while !directory.path().join("report.html").exists() && began.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().and_then(|()| child.wait()).expect("the program is killed");
+    let again = Command::new(env!("CARGO_BIN_EXE_monostable-lab")).arg("report").arg(directory.path()).output();
+    let again = again.expect("the program starts");
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let page = std::fs::read_to_string(directory.path().join("report.html")).expect("a page");
+    assert!(page.contains("Not finished: E9, measured.") && page.contains("capacity"));
+    let results = Results::read(directory.path()).expect("results");
+    assert!(results.calibration.iter().any(|line| line.name == "capacity") && results.verdicts.is_empty());
 }
 
 #[test]

@@ -28,14 +28,15 @@ use super::cache::{Cache, Entry, Local, Redis};
 use super::client::{Client, Terms, Wiring};
 use super::clock::{self, SECOND, now};
 use super::error::{Result, at};
+use super::keys::Keys;
 use super::load::Load;
 use super::oracle::Oracle;
 use super::policy::{Mitigation, Policy};
 use super::pool::{Filling, Invalidation, Pool, Shared};
-use super::random::{Keys, Random, Skew};
 use super::record::Record;
 use super::store::{self, Form, Postgres, Store};
 use super::workload::{Page, Recomputed, Workload};
+use crate::random::{Random, Skew};
 
 /// When an attempt is given up, in microseconds.
 pub const TIMEOUT: u64 = SECOND;
@@ -53,8 +54,9 @@ pub struct Scale {
     pub measure: Duration,
     /// Seconds before the disturbance, and from it to the end.
     pub seconds: (u64, u64),
-    /// Whether each disturbed run has a twin; if not, its own steady state stands for it.
-    pub twins: bool,
+    /// Whether an experiment varies all that it can, or only what says most. In the first case E1 and a moving working set
+    /// have undisturbed twins; elsewhere a run's own steady state stands for one.
+    pub thorough: bool,
     /// Offered load in units of the measured capacity.
     pub load_over_capacity: f64,
     /// Share of requests that write.

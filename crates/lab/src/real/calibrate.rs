@@ -7,9 +7,9 @@ use super::cache::Entry;
 use super::clock::{SECOND, now};
 use super::error::Result;
 use super::experiments::Progress;
-use super::random::Random;
 use super::store::Form;
 use super::workload::{Page, PageRow};
+use crate::random::Random;
 use crate::results::{Calibration, Contender, Key, Mode, Results};
 
 /// Hits between two looks at the clock.
@@ -89,7 +89,7 @@ fn hit_seconds(bench: &Bench) -> Result<f64> {
         let entry = Entry { page: page.clone(), version: 0, expires, stale_since: None, cost: 1 };
         cache.fill(key, entry, None)?;
     }
-    let mut random = Random::new(8);
+    let mut random = Random::stream(0, 8);
     let (began, mut hits) = (Instant::now(), 0_u64);
     while began.elapsed() < bench.scale.measure {
         for _ in 0..HITS {

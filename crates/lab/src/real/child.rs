@@ -14,9 +14,10 @@ use hdrhistogram::Histogram;
 
 use super::clock;
 use super::error::{Error, Result, at};
-use super::random::{Keys, Random, Skew};
+use super::keys::Keys;
 use super::store::{Reader, Store, Views};
 use super::workload::Workload;
+use crate::random::{Random, Skew};
 
 /// Reads per second.
 const READS: u64 = 2_000;
@@ -112,7 +113,7 @@ pub fn run(task: &Task) -> Result<()> {
 
 fn write(store: &Views, workload: Workload, ended: &AtomicBool) -> Result<()> {
     let mut writer = store.writer()?;
-    let mut random = Random::new(11);
+    let mut random = Random::stream(0, 11);
     let mut count = 0;
     while !ended.load(Ordering::Relaxed) {
         writer.write(workload.first_event() + count, random.below(workload.keys))?;
@@ -123,7 +124,7 @@ fn write(store: &Views, workload: Workload, ended: &AtomicBool) -> Result<()> {
 }
 
 fn read(reader: &mut dyn Reader, keys: &Keys, seconds: u64) -> Result<()> {
-    let mut random = Random::new(12);
+    let mut random = Random::stream(0, 12);
     let began = Instant::now();
     for second in 0..seconds {
         let mut latencies = Histogram::<u64>::new_with_bounds(1, 120_000_000, 2)?;

@@ -26,9 +26,9 @@ use super::load::{Arrival, Load};
 use super::oracle::Floor;
 use super::policy::{Mitigation, Policy, RetryBudget, WarmUp, backoff};
 use super::pool::{Done, Ended, Filling, Invalidation, Job, Pool, Shared};
-use super::random::Random;
 use super::record::{Ending, Record};
 use super::workload::Page;
+use crate::random::Random;
 
 /// Requests that are looked up together when several are due.
 const BATCH_MAX: usize = 64;
@@ -285,7 +285,7 @@ impl<'a> Client<'a> {
         let moment = now();
         let ended = entry.stale_since.unwrap_or(u64::MAX).min(entry.expires);
         // The probability rises as expiry comes near, so that one reader of many refreshes, well before all would miss.
-        let sooner = -(entry.cost as f64) * (1.0 - self.random.unit()).ln();
+        let sooner = entry.cost as f64 * self.random.exponential();
         let early = self.policy.has(Mitigation::EarlyRefresh) && moment as f64 + sooner >= entry.expires as f64;
         ended <= moment || early
     }

@@ -5,7 +5,8 @@
 //! the same keys in the same order.
 
 use super::clock::SECOND;
-use super::random::{Keys, Random};
+use super::keys::Keys;
+use crate::random::Random;
 
 /// The load of one run.
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ impl Iterator for Arrivals<'_> {
     fn next(&mut self) -> Option<Arrival> {
         // A gap is drawn in units of the mean gap and spent over seconds of different rates, so a change of the rate holds
         // from its second on.
-        let mut left = self.gaps.exponential(1.0);
+        let mut left = self.gaps.exponential();
         loop {
             if self.at >= self.load.duration as f64 {
                 return None;
@@ -98,7 +99,7 @@ impl Iterator for Arrivals<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::real::random::Skew;
+    use crate::random::Skew;
 
     fn load(rates: Vec<f64>) -> Load {
         let keys = Keys::new(100, Skew::Zipf(1.1));

@@ -4,7 +4,7 @@
 //! at once) come from the measured capacity of the backend, as a team that has measured its backend would set them.
 
 use super::clock::SECOND;
-use super::random::Random;
+use crate::random::Random;
 
 /// One mitigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn backoff_is_jittered_and_bounded() {
-        let mut random = Random::new(1);
+        let mut random = Random::stream(1, 0);
         let waits: Vec<u64> = (0..1000).map(|_| backoff(1, &mut random)).collect();
         assert!(waits.iter().all(|&wait| wait <= 100_000));
         assert!(waits.iter().any(|&wait| wait < 10_000) && waits.iter().any(|&wait| wait > 90_000));

@@ -19,9 +19,9 @@ use super::cache::{Cache, Entry};
 use super::clock::now;
 use super::error::{Error, Result};
 use super::oracle::Oracle;
-use super::random::Random;
 use super::store::{Reader, Store, Writer};
 use super::workload::{Page, Workload};
+use crate::random::Random;
 
 /// One query or write.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
-//! How large the runs are: a few seconds for tests, two minutes for a look, some hours for the report.
+//! How large the runs are: a few seconds for tests, two minutes for a look, an hour for everything.
 
 use std::time::Duration;
 
 use super::bench::Scale;
 use super::clock::SECOND;
-use super::random::Skew;
 use super::workload::{Kind, Workload};
+use crate::random::Skew;
 
 impl Scale {
     /// Some seconds: nothing that is seen at this size means anything, but everything is run.
@@ -28,7 +28,7 @@ impl Scale {
             memory_bytes: 256 << 20,
             measure: Duration::from_secs(1),
             seconds: (3, 10),
-            twins: false,
+            thorough: false,
             load_over_capacity: 10.0,
             write_share: 0.002,
             // With exactly 90 % the backend would be at its capacity before any disturbance. The cache is made large enough
@@ -40,15 +40,17 @@ impl Scale {
         }
     }
 
-    /// For the report.
+    /// About an hour for everything: twice as many pages, so that a refill takes twice as long as in a look, and seconds
+    /// for four refills after each disturbance.
     pub fn full() -> Scale {
+        let quick = Scale::quick();
         Scale {
-            workload: Workload { kind: Kind::Shop, keys: 4_000, events_per_key: 400, rows_per_event: 5 },
-            memory_bytes: 1 << 30,
-            measure: Duration::from_secs(5),
-            seconds: (10, 30),
-            twins: true,
-            ..Scale::quick()
+            workload: Workload { keys: 2 * quick.workload.keys, ..quick.workload },
+            memory_bytes: 2 * quick.memory_bytes,
+            measure: Duration::from_secs(3),
+            seconds: (4, 14),
+            thorough: true,
+            ..quick
         }
     }
 }

@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::random::mix;
+use crate::random::mix;
 
 /// Which application, and how large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

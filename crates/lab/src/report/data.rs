@@ -90,6 +90,7 @@ pub(super) fn ending(verdicts: &[&Verdict]) -> String {
         Outcome::Steady => "did not move".to_owned(),
         Outcome::Recovered => format!("back{back}"),
         Outcome::Down => "still down at the end".to_owned(),
+        Outcome::Undisturbed => counts(verdicts),
         Outcome::Rejected => "rejected: the generator was the limit".to_owned(),
         Outcome::Skipped => NOT_MEASURED.to_owned(),
     };
@@ -101,6 +102,26 @@ pub(super) fn ending(verdicts: &[&Verdict]) -> String {
     let parts =
         outcomes.into_iter().map(|outcome| format!("{} of {} {}", count(outcome), verdicts.len(), one(outcome)));
     parts.collect::<Vec<_>>().join("; ")
+}
+
+/// What was counted in runs that nothing disturbed, in a few words.
+fn counts(verdicts: &[&Verdict]) -> String {
+    let own = || verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Undisturbed);
+    let stale = Spread::of(own().filter_map(|verdict| verdict.stale_reads).map(|count| count as f64));
+    let wrong = Spread::of(own().filter_map(|verdict| verdict.wrong_keys).map(|count| count as f64));
+    let known = [stale.map(|spread| counted(&spread, "stale read")), wrong.map(|spread| counted(&spread, "wrong key"))];
+    let words: Vec<String> = known.into_iter().flatten().collect();
+    if words.is_empty() { "nothing disturbed it".to_owned() } else { words.join(", ") }
+}
+
+fn counted(spread: &Spread, what: &str) -> String {
+    let show = |value: f64| Unit::Count.show(value);
+    match (spread.low, spread.high) {
+        (_, 0.0) => format!("no {what}s"),
+        (1.0, 1.0) => format!("1 {what}"),
+        (low, high) if low < high => format!("{} to {} {what}s", show(low), show(high)),
+        (low, _) => format!("{} {what}s", show(low)),
+    }
 }
 
 fn shortly(spread: &Spread) -> String {

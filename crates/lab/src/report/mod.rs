@@ -22,7 +22,7 @@ mod units;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::results::{Error, Result, Results};
+use crate::results::{self, Error, Result, Results};
 
 /// The name of the page in the directory of its results.
 pub const PAGE: &str = "report.html";
@@ -53,8 +53,6 @@ pub fn summary(results: &Results) -> String {
 }
 
 fn put(path: PathBuf, text: &str) -> Result<PathBuf> {
-    match fs::write(&path, text) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(Error::Io { path, source }),
-    }
+    results::put(&path, text.as_bytes())?;
+    Ok(path)
 }

@@ -59,6 +59,9 @@ fn head(results: &Results) -> String {
         escaped(tally(results).trim()),
         escaped(shown)
     );
+    if let Some(run) = results.run.as_ref().filter(|run| !run.missing.is_empty()) {
+        text += &format!("<p class=\"absent\">Not finished: {}.</p>\n", escaped(&run.missing.join("; ")));
+    }
     text += "<dl class=\"contenders\">\n";
     for contender in Contender::ALL {
         text += &format!(

@@ -188,8 +188,9 @@ pub(super) fn seeds(results: &Results) -> Table {
     for (experiment, contender, variant) in rows(results) {
         for mode in [Mode::Sim, Mode::Real, Mode::Server] {
             let verdicts = results.verdicts_of(experiment, mode, contender, variant);
-            let counted: Vec<&&Verdict> =
-                verdicts.iter().filter(|one| !matches!(one.outcome, Outcome::Rejected | Outcome::Skipped)).collect();
+            let is_judged =
+                |one: &&&Verdict| matches!(one.outcome, Outcome::Steady | Outcome::Recovered | Outcome::Down);
+            let counted: Vec<&&Verdict> = verdicts.iter().filter(is_judged).collect();
             if distinct(verdicts.iter().map(|one| one.seed)).len() < 2 || counted.is_empty() {
                 continue;
             }

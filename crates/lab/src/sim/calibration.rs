@@ -7,7 +7,8 @@
 //! counted (requests, keys, capacity) and n times slower in every one that is timed per request. Ratios of load and
 //! capacity, shares of the processor and refill times in seconds stay; only the noise grows, and latencies are not reported.
 
-use super::random::{Skew, Spread};
+use super::spread::Spread;
+use crate::random::Skew;
 use crate::results;
 
 /// What one system is like.

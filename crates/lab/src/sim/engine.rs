@@ -21,9 +21,10 @@ use super::calibration::Calibration;
 use super::commits::Commits;
 use super::lru::{Entry, Lru};
 use super::mitigations::{Mitigations, RetryTokens, WarmUp};
-use super::random::{Popularity, Random, Spread};
 use super::record::{Record, SECOND};
+use super::spread::Spread;
 use super::stations::{Arrivals, Asked, Pages, Processor, Station, Writer};
+use crate::random::{Popularity, Random};
 use crate::results::Contender;
 
 /// What is simulated.

@@ -9,7 +9,7 @@
 //! keeps its capacity, which favours the contenders that overload it. What it takes from theory rather than from a run is
 //! marked where it is set, in `calibration.rs`.
 //!
-//! Layout: `random`, `lru`, `commits`, `stations` and `mitigations` are the parts; `engine`, `requests` and `disturbances`
+//! Layout: `spread`, `lru`, `commits`, `stations` and `mitigations` are the parts; `engine`, `requests` and `disturbances`
 //! the simulation; `record` and `recovery` what is seen of it; `experiments` E1 to E10.
 
 mod calibration;
@@ -19,18 +19,19 @@ mod engine;
 mod experiments;
 mod lru;
 mod mitigations;
-mod random;
 mod record;
 mod recovery;
 mod requests;
+mod spread;
 mod stations;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::random::Skew;
 pub use calibration::Calibration;
 pub use mitigations::{Mitigation, Mitigations};
-pub use random::{Skew, Spread};
+pub use spread::Spread;
 
 use crate::results::Results;
 
@@ -42,7 +43,7 @@ pub const EXPERIMENTS: [&str; 10] = ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "
 pub enum Scale {
     /// All ten experiments in some 40 seconds of one core.
     Quick,
-    /// Some minutes for each: larger systems, finer maps, longer runs.
+    /// All ten in a minute or two of one core, more without a measurement: larger systems, finer maps, longer runs.
     Full,
 }
 
@@ -60,6 +61,9 @@ impl Scale {
 #[error("there is no experiment {0}; give one of E1 to E10")]
 pub struct UnknownExperiment(pub String);
 
+/// What an experiment in the model found.
+pub type Found = Result<Results, UnknownExperiment>;
+
 /// Runs one experiment in the model.
 ///
 /// Single runs take the first seed, maps and probabilities all of them. `progress` is told what begins.
@@ -69,7 +73,7 @@ pub fn run(
     seeds: &[u64],
     scale: Scale,
     progress: &mut dyn FnMut(&str),
-) -> Result<Results, UnknownExperiment> {
+) -> Found {
     let known = EXPERIMENTS.iter().find(|known| **known == experiment);
     let experiment = known.copied().ok_or_else(|| UnknownExperiment(experiment.to_owned()))?;
     let results = Results::default();

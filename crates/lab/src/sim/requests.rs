@@ -3,8 +3,8 @@
 use super::engine::{Event, Job, Sim, Waiter, nanos};
 use super::lru::Entry;
 use super::mitigations::backoff_max_s;
-use super::random::Spread;
 use super::record::{Ending, SECOND};
+use super::spread::Spread;
 use crate::results::Contender;
 
 impl Sim {

@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::lru::{Entry, Lru};
-use super::random::Random;
 use super::record::SECOND;
+use crate::random::Random;
 
 /// A Poisson stream whose rate is constant within each second.
 #[derive(Debug, Clone)]

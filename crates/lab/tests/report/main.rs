@@ -126,6 +126,8 @@ fn the_terminal_says_how_runs_ended_and_how_many_expectations_held() {
     assert!(line(&["E1", "real", "A1 naive cache", "still down at the end", "12.5 s"]), "{summary}");
     assert!(line(&["E1", "sim", "A2 mitigated cache", "back after 16 to 17 s"]), "{summary}");
     assert!(line(&["E1", "real", "V Monostable", "did not move", " - "]), "{summary}");
+    assert!(line(&["E6", "real", "V Monostable", "no stale reads, no wrong keys"]), "{summary}");
+    assert!(line(&["E6", "real", "A1 naive cache", "12,345 to 24,690 stale reads, 12 to 24 wrong keys"]), "{summary}");
     assert!(!summary.contains("twin"), "{summary}");
     let held = made::all().verdicts.iter().filter(|verdict| verdict.as_expected == Some(true)).count();
     assert!(summary.ends_with(&format!("{held} of {} expectations held\n", made::all().verdicts.len())), "{summary}");

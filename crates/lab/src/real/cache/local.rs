@@ -20,8 +20,8 @@ use moka::sync::Cache as Moka;
 use parking_lot::Mutex;
 
 use super::{Cache, Entry, Lease};
+use crate::random::mix;
 use crate::real::error::{Result, at};
-use crate::real::random::mix;
 use crate::real::workload::{Page, PageRow};
 
 const COUNTERS: usize = 1 << 16;

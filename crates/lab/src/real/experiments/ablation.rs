@@ -15,6 +15,7 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
                 actions: vec![(0, Action::Flush)],
                 predicted_s: Some(bench.refill_seconds(bench.rate())),
                 load: bench.load(bench.rate(), seed),
+                twin: None,
                 expected,
                 why: why.to_owned(),
             };

@@ -17,7 +17,7 @@ use crate::real::bench::Bench;
 use crate::real::child::{Line, Task};
 use crate::real::error::{Error, Result, at};
 use crate::real::store::{self, Form};
-use crate::results::{Contender, Key, Outcome, Point, Results, Verdict};
+use crate::results::{Contender, Key, Mode, Outcome, Point, Results, Verdict};
 
 /// Reads count as fast as before when their 99th percentile is below this many times what it was.
 const AS_FAST: f64 = 2.0;
@@ -34,7 +34,8 @@ struct Life {
 }
 
 pub(super) fn run(bench: &mut Bench, _: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    let key = Entrant::new(Contender::V, bench).key("E8", 0, bench);
+    // With servers, too, this is a process with files and no server.
+    let key = Key { mode: Mode::Real, ..Entrant::new(Contender::V, bench).key("E8", 0, bench) };
     let Some(program) = bench.program.clone() else {
         let mut found = Verdict::new(&key);
         found.outcome = Outcome::Skipped;
@@ -56,7 +57,7 @@ pub(super) fn run(bench: &mut Bench, _: &[u64], results: &mut Results, progress:
     };
     let before = live(&program, &task, seconds)?;
     let data = store::size(&killed)?;
-    let shares: &[f64] = if bench.scale.twins { &[0.1, 0.3, 1.0] } else { &[1.0] };
+    let shares: &[f64] = if bench.scale.thorough { &[0.1, 0.3, 1.0] } else { &[1.0] };
     (task.writes, task.seconds) = (false, bench.scale.seconds.1.max(2));
     for &share in shares {
         for cold in [false, true] {

@@ -8,17 +8,17 @@
 use std::time::Instant;
 
 use super::{Entrant, Progress, make, verdict};
+use crate::random::Skew;
 use crate::real::bench::{Bench, Scale};
 use crate::real::clock::SECOND;
 use crate::real::error::Result;
-use crate::real::random::Skew;
 use crate::real::store::{self, Form};
 use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Offered load over the usual one, and that of the backend alone, which cannot carry as much.
 const LOAD: f64 = 0.2;
 const LOAD_ALONE: f64 = 0.05;
-const SECONDS: u64 = 5;
+const SECONDS: u64 = 3;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     let whole = bench.scale.workload.keys;
@@ -30,7 +30,7 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
         for &seed in seeds {
             sweep(&mut sized, seed, results, progress)?;
         }
-        if !bench.scale.twins {
+        if !bench.scale.thorough {
             break;
         }
     }
@@ -48,8 +48,8 @@ fn sweep(bench: &mut Bench, seed: u64, results: &mut Results, progress: Progress
         build(bench, contender, seed, results, progress)?;
     }
     let skews: &[Skew] =
-        if bench.scale.twins { &[Skew::Uniform, Skew::Zipf(0.99), Skew::Zipf(1.3)] } else { &[Skew::Zipf(0.99)] };
-    let shares: &[f64] = if bench.scale.twins { &[0.001, 0.01, 0.1, 0.5] } else { &[0.01, 0.5] };
+        if bench.scale.thorough { &[Skew::Uniform, Skew::Zipf(0.99), Skew::Zipf(1.3)] } else { &[Skew::Zipf(0.99)] };
+    let shares: &[f64] = if bench.scale.thorough { &[0.01, 0.1, 0.5] } else { &[0.01, 0.5] };
     for &skew in skews {
         bench.scale.skew = skew;
         bench.capacity = bench.measure_reads(Form::Query)?;

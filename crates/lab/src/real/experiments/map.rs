@@ -10,13 +10,15 @@ use crate::results::{Contender, Outcome, Point, Results};
 /// Offered loads over the usual one.
 const LOADS: [f64; 3] = [0.2, 0.5, 1.0];
 /// Shares of the keys, hottest first, that are deleted.
-const SHARES: [f64; 4] = [0.01, 0.1, 0.5, 1.0];
+const SHARES: [f64; 3] = [0.01, 0.1, 1.0];
+/// Seconds before the deletion.
+const BEFORE_S: u64 = 3;
 /// Seconds from the deletion to the end; who is back by then is back in time.
-const AFTER_S: u64 = 12;
+const AFTER_S: u64 = 10;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
     let usual = bench.scale.load_over_capacity;
-    let before = bench.scale.seconds.0.min(4);
+    let before = bench.scale.seconds.0.min(BEFORE_S);
     let after = bench.scale.seconds.1.min(AFTER_S);
     for contender in [Contender::A1, Contender::A2] {
         for (load_over_capacity, share) in LOADS.iter().flat_map(|load| SHARES.map(|share| (load * usual, share))) {

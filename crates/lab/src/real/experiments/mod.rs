@@ -110,7 +110,7 @@ const LAGGING_SHARE_MAX: f64 = 0.01;
 /// A system that answers less than this share well is not in its steady state.
 const STEADY_SHARE: f64 = 0.97;
 
-/// What a verdict says of any run; the experiment adds what it expected and found.
+/// What a verdict says of any run, as if nothing had disturbed it; the experiment adds what it expected and found.
 pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
     let logical = ran.writes * bench.scale.workload.event_bytes();
     let lagging = ran.record.lagging_share();
@@ -126,7 +126,7 @@ pub(super) fn verdict(key: &Key, ran: &Ran, bench: &Bench) -> Verdict {
         note += &format!("; rejected: {:.1} % of requests were sent more than 0.1 s late", lagging * 100.0);
     }
     Verdict {
-        outcome: if rejected { Outcome::Rejected } else { Outcome::Steady },
+        outcome: if rejected { Outcome::Rejected } else { Outcome::Undisturbed },
         attempts_per_request: ran.record.attempts_per_request(),
         useful_work_share: ran.record.useful_share(),
         stale_reads: Some(ran.record.strictly_stale),
@@ -171,6 +171,8 @@ pub(super) struct Trial {
     pub(super) actions: Vec<(u64, Action)>,
     /// What is asked.
     pub(super) load: Load,
+    /// What is asked of the undisturbed twin, which runs first; without one, its own steady state stands for it.
+    pub(super) twin: Option<Load>,
     /// How it ends, if anything is expected.
     pub(super) expected: Option<Outcome>,
     /// The same in words, with the reason.
@@ -180,7 +182,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Makes the run and, if there are twins, its twin; adds timeline, latencies and verdict.
+    /// Makes the run and, if it has one, its twin; adds timeline, latencies and verdict.
     pub(super) fn run(
         self,
         experiment: &str,
@@ -191,10 +193,8 @@ impl Trial {
         let key = self.entrant.key(experiment, self.load.seed, bench);
         let trigger = bench.scale.seconds.0;
         let mut plan = self.entrant.plan(self.load);
-        let twin = match self.actions.is_empty() {
-            false if bench.scale.twins => Some(make(bench, &plan, &key, "twin", progress)?),
-            _ => None,
-        };
+        let twin =
+            self.twin.map(|load| make(bench, &Plan { load, ..plan.clone() }, &key, "twin", progress)).transpose()?;
         plan.actions = self.actions.iter().map(|(after, action)| (trigger * SECOND + after, *action)).collect();
         let ran = make(bench, &plan, &key, "disturbed", progress)?;
         let mut found = verdict(&key, &ran, bench);

@@ -15,12 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::{Entrant, Progress, make, met, record, recovered, verdict};
+use crate::random::Random;
 use crate::real::bench::{Bench, Ran, TIMEOUT};
 use crate::real::clock::SECOND;
 use crate::real::error::{Error, Result};
 use crate::real::load::Load;
 use crate::real::policy::{Mitigation, Policy};
-use crate::real::random::Random;
 use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Threads that write. Eight commits can share a sync.
@@ -33,6 +33,9 @@ const PROBE_SECONDS: u64 = 3;
 const PROBE: f64 = 1.5;
 /// The load of writes before and after, over the capacity.
 const QUIET: f64 = 0.5;
+/// How long more is written than can be carried, in seconds; and where there is little time.
+const WAVE_S: u64 = 5;
+const WAVE_SHORT_S: u64 = 2;
 /// Reads per second beside the writes.
 const READS: f64 = 500.0;
 
@@ -44,7 +47,7 @@ struct Wave {
 }
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    let waves: &[Wave] = if bench.scale.twins {
+    let waves: &[Wave] = if bench.scale.thorough {
         &[
             Wave { over: 0.8, bounded: false },
             Wave { over: 1.0, bounded: false },
@@ -59,7 +62,7 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
     if bench.uses_servers() {
         contenders.clear();
     }
-    if bench.scale.twins {
+    if bench.scale.thorough {
         contenders.push(Contender::B1);
     }
     for contender in contenders {
@@ -132,7 +135,7 @@ fn writes_per_second(bench: &Bench, entrant: &Entrant) -> Result<(f64, f64)> {
 /// caught up with at the same time, and some to see that it stays.
 fn seconds(bench: &Bench, wave: Wave) -> (u64, u64, u64) {
     let before = bench.scale.seconds.0.clamp(2, 10);
-    let during = (bench.scale.seconds.1 / 4).max(2);
+    let during = if bench.scale.thorough { WAVE_S } else { WAVE_SHORT_S };
     let drained = drain_seconds(wave, during).ceil() as u64;
     (before, during, 2 * drained + 8)
 }

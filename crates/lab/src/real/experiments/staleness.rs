@@ -12,6 +12,8 @@ use crate::results::{Contender, Key, Outcome, Point, Results};
 
 /// Shares of deletes that never reach the cache.
 const LOST: [f64; 3] = [0.0, 0.001, 0.01];
+/// How long each run is: of the few deletes that a thousandth is, some must be lost.
+const SECONDS: u64 = 24;
 /// Share of requests that write.
 const WRITE_SHARE: f64 = 0.05;
 /// Offered load over the usual one. What writes make the caches miss is less than half of the backend's capacity:
@@ -23,7 +25,7 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
     if !bench.uses_servers() {
         contenders.push(Contender::V);
     }
-    let lost = if bench.scale.twins { &LOST[..] } else { &LOST[2..] };
+    let lost = if bench.scale.thorough { &LOST[..] } else { &LOST[2..] };
     for &seed in seeds {
         for &contender in &contenders {
             // Who has no cache has no deletes to lose.
@@ -52,7 +54,7 @@ fn one(
     let key = entrant.key("E6", seed, bench);
     let mut load = bench.load(LOAD * bench.rate(), seed);
     load.write_shares = vec![WRITE_SHARE];
-    load.duration = if bench.scale.twins { 30 } else { bench.scale.seconds.0 + 1 } * SECOND;
+    load.duration = if bench.scale.thorough { SECONDS } else { bench.scale.seconds.0 + 1 } * SECOND;
     let mut plan = entrant.plan(load);
     plan.lost_share = lost_share;
     let ran = make(bench, &plan, &key, "with writes", progress)?;

@@ -16,21 +16,33 @@ use crate::results::{Contender, Outcome, Results};
 const RETRIES: u32 = 4;
 /// What A0 carries, over its capacity.
 const LOAD_ALONE: f64 = 0.6;
+/// How long the backend is slow, in seconds. The length matters to whom it may leave down; the others have the middle one.
+const LENGTHS: [u64; 3] = [9, 10, 11];
+/// Seconds that are watched after that.
+const AFTER_S: u64 = 10;
 /// How often each query runs while the backend is slow: a fifth of the processor is left.
 const RUNS: u32 = 5;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    // Nine to eleven seconds where there is time for them.
-    let lengths: &[u64] = if bench.scale.seconds.1 >= 30 { &[9, 10, 11] } else { &[bench.scale.seconds.1.min(4)] };
+    let usual = bench.scale.seconds;
+    let (lengths, after) = if bench.scale.thorough { (&LENGTHS[..], AFTER_S) } else { (&[usual.1.min(4)][..], 0) };
     for &seed in seeds {
         for &seconds in lengths {
+            let is_shown = seconds == lengths[lengths.len() / 2];
             for (entrant, expected, why) in entrants(bench, seconds) {
+                let is_in_doubt = matches!(entrant.contender, Contender::A0 | Contender::A1);
+                if !is_shown && !is_in_doubt {
+                    continue;
+                }
                 let alone = entrant.contender == Contender::A0;
                 let rate = if alone { (LOAD_ALONE * bench.capacity).min(bench.rate()) } else { bench.rate() };
+                let mut load = bench.load(rate, seed);
+                load.duration = (usual.0 + usual.1.max(seconds + after)) * SECOND;
                 let trial = Trial {
                     entrant,
                     actions: vec![(0, Action::Slow(RUNS)), (seconds * SECOND, Action::Slow(1))],
-                    load: bench.load(rate, seed),
+                    load,
+                    twin: None,
                     expected,
                     why: why.to_owned(),
                     predicted_s: None,

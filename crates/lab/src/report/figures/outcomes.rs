@@ -48,7 +48,7 @@ fn recovery(contender: Contender, variant: &str, verdicts: &[&Verdict], open_s: 
         Outcome::Steady => Some(0.0),
         Outcome::Recovered => verdict.recovery_s,
         Outcome::Down => Some(open_s),
-        Outcome::Rejected | Outcome::Skipped => None,
+        Outcome::Undisturbed | Outcome::Rejected | Outcome::Skipped => None,
     };
     let spread = Spread::of(verdicts.iter().filter_map(seconds));
     Bar {

@@ -8,10 +8,10 @@
 //! aggregate is kept; where the map says that it loses, that is what it says.
 
 use super::{Lab, Plan};
+use crate::random::Skew;
 use crate::results::Contender::{self, A0, A1, A2, A3, B1, V};
 use crate::results::{Outcome, Verdict};
 use crate::sim::engine::Sim;
-use crate::sim::random::Skew;
 use crate::sim::record::Record;
 
 /// A contender carries its load if it answers so much of it well.
@@ -118,10 +118,15 @@ impl Lab<'_> {
                 "of {all} places it carries its load in {carried}, needs the least processor time in {cheapest} and the least \
                  memory in {smallest}"
             );
-            let outcome = if carried == all { Outcome::Steady } else { Outcome::Down };
             let key = self.key(contender, "", self.seed());
             let expectation = expectation.to_owned();
-            self.results.verdicts.push(Verdict { expectation, as_expected, outcome, note, ..Verdict::new(&key) });
+            self.results.verdicts.push(Verdict {
+                expectation,
+                as_expected,
+                outcome: Outcome::Undisturbed,
+                note,
+                ..Verdict::new(&key)
+            });
         }
     }
 }

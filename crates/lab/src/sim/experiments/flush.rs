@@ -12,12 +12,15 @@ pub(super) const TRIGGER: usize = 20;
 
 impl Lab<'_> {
     pub(super) fn flush_plan(&self, capacity: (f64, f64)) -> Plan {
-        let mut plan = Plan::new(self.sized(capacity.0, capacity.1), LOAD, 0);
+        self.watched(Plan::new(self.sized(capacity.0, capacity.1), LOAD, 0), LOAD)
+    }
+
+    /// The plan with as many seconds as are watched of a refill under this load.
+    pub(super) fn watched(&self, plan: Plan, load: f64) -> Plan {
         // Long enough to see a recovery that takes several times as long as predicted.
-        let after = (self.scale.pick(4.0, 10.0) * plan.refill_as_asked_s(LOAD))
+        let after = (self.scale.pick(4.0, 10.0) * plan.refill_as_asked_s(load))
             .clamp(self.scale.pick(60.0, 120.0), self.scale.pick(150.0, 1_200.0));
-        plan = plan.at_load(LOAD, TRIGGER + after as usize);
-        plan
+        plan.at_load(load, TRIGGER + after as usize)
     }
 
     /// E1.

@@ -21,10 +21,10 @@ use std::sync::Arc;
 use super::calibration::Calibration;
 use super::engine::{Setup, Sim};
 use super::mitigations::Mitigations;
-use super::random::Popularity;
 use super::record::{Record, SECOND, merged};
 use super::recovery::judge;
 use super::{Scale, UnknownExperiment};
+use crate::random::Popularity;
 use crate::recovery::Recovery;
 use crate::results::{self, Contender, Key, Latency, Mode, Outcome, Point, Results, Second, Verdict};
 
@@ -324,10 +324,7 @@ impl Lab<'_> {
         pair: &Pair,
         note: String,
     ) {
-        let (run, recovery) = (&pair.run, &pair.recovery);
-        let sum = |count: fn(&super::record::Counts) -> u64| run.sum(pair.trigger, usize::MAX, count) as f64;
-        let offered = sum(|counts| counts.offered).max(1.0);
-        let queries = sum(|counts| counts.backend_queries);
+        let recovery = &pair.recovery;
         self.results.verdicts.push(Verdict {
             expectation: stated.0,
             as_expected: stated.1,
@@ -336,12 +333,23 @@ impl Lab<'_> {
             recovery_s: recovery.seconds,
             predicted_s,
             lost_requests: Some(recovery.lost),
-            attempts_per_request: Some(sum(|counts| counts.attempts) / offered),
-            useful_work_share: (queries > 0.0).then(|| sum(|counts| counts.backend_useful) / queries),
-            stale_reads: Some(run.sum(0, usize::MAX, |counts| counts.stale)),
             note,
-            ..Verdict::new(key)
+            ..counted(key, &pair.run, pair.trigger)
         });
+    }
+}
+
+/// What was counted in a run, from a second on where a disturbance matters, as if nothing had disturbed it.
+pub(super) fn counted(key: &Key, run: &Record, from: usize) -> Verdict {
+    let sum = |count: fn(&super::record::Counts) -> u64| run.sum(from, usize::MAX, count) as f64;
+    let offered = sum(|counts| counts.offered).max(1.0);
+    let queries = sum(|counts| counts.backend_queries);
+    Verdict {
+        outcome: Outcome::Undisturbed,
+        attempts_per_request: Some(sum(|counts| counts.attempts) / offered),
+        useful_work_share: (queries > 0.0).then(|| sum(|counts| counts.backend_useful) / queries),
+        stale_reads: Some(run.sum(0, usize::MAX, |counts| counts.stale_at_all)),
+        ..Verdict::new(key)
     }
 }
 

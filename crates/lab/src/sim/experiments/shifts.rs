@@ -24,6 +24,9 @@ const AFTER: usize = 50;
 /// The share of its own capacity to which a store is loaded.
 const OWN_LOAD: f64 = 0.75;
 
+/// How long the backend needs for the pages of all keys at least, where the working set moves.
+const SHIFT_KEYS_S: f64 = 30.0;
+
 /// Nodes of the cache that are restarted, and the seconds between two of them.
 const NODES: u32 = 8;
 const BETWEEN: usize = 5;
@@ -125,28 +128,7 @@ impl Lab<'_> {
     pub(in crate::sim) fn shifts(&mut self) {
         let plan = self.flush_plan((300.0, 1_000.0));
         self.capacity(&plan);
-        let least = plan.refill_s(LOAD);
-        let half = plan.calibration.keys / 2;
-        let moves = [
-            (A1, Expected::Down, None),
-            (A2, Expected::BackNotBefore(least), None),
-            (A3, Expected::Steady, None),
-            (B1, Expected::Steady, None),
-            (V, Expected::Steady, None),
-            (B1, Expected::Open, Some(0.2)),
-            (V, Expected::Open, Some(0.2)),
-        ];
-        for (contender, expected, page_share) in moves {
-            let setup = Setup { page_share, ..plan.setup(contender, self.seed()) };
-            let memory =
-                page_share.map_or(String::new(), |share| format!(", memory {:.0} % of the data", 100.0 * share));
-            let cached = 100.0 * f64::from(setup.cache_keys) / f64::from(plan.calibration.keys);
-            let part = format!("; the cache holds {cached:.0} % of all keys, and so some of those that become hot");
-            let part = if setup.cache_keys > 0 { part } else { String::new() };
-            let note = format!("every rank is taken by another key{part}");
-            let event = (format!("working set moves{memory}"), expected, note);
-            self.disturbed(&plan, event, setup, |run| run.turn_keys(half));
-        }
+        self.working_set_moves(&plan);
         self.rolling_restart(&plan);
         for contender in [A1, A2, A3, B1, V] {
             let setup = plan.setup(contender, self.seed());
@@ -157,6 +139,46 @@ impl Lab<'_> {
             let event = ("hottest key expires".to_owned(), expected, note.to_owned());
             self.disturbed(&plan, event, setup, |run| run.drop_hottest(1));
         }
+    }
+
+    /// The keys that the cache has no room for become the most popular ones, as what is new does.
+    ///
+    /// Where the backend could compute all pages within some seconds, a refill is over before a deadline is, and a cache
+    /// that holds most keys does not move; with so few keys it is run, too, and nothing is expected. What is expected is
+    /// stated for as many keys as the backend computes in half a minute, and a cache with room for no more of them than the
+    /// load wants.
+    fn working_set_moves(&mut self, few: &Plan) {
+        let mut calibration = self.sized(300.0, 1_000.0);
+        calibration.cache_share = 0.0;
+        calibration.keys = calibration.keys.max((SHIFT_KEYS_S * calibration.capacity) as u32);
+        let many = self.watched(Plan::new(calibration, LOAD, 0), LOAD);
+        for (contender, expected) in [
+            (A1, Expected::Down),
+            (A2, Expected::Back),
+            (A3, Expected::Steady),
+            (B1, Expected::Steady),
+            (V, Expected::Steady),
+        ] {
+            self.move_of(&many, "", expected, many.setup(contender, self.seed()));
+        }
+        let is_few = few.calibration.keys < many.calibration.keys;
+        for contender in [A1, A2].into_iter().filter(|_| is_few) {
+            self.move_of(few, ", few keys", Expected::Open, few.setup(contender, self.seed()));
+        }
+        for contender in [B1, V] {
+            let setup = Setup { page_share: Some(0.2), ..many.setup(contender, self.seed()) };
+            self.move_of(&many, ", memory 20 % of the data", Expected::Open, setup);
+        }
+    }
+
+    fn move_of(&mut self, plan: &Plan, variant: &str, expected: Expected, setup: Setup) {
+        let (keys, room) = (plan.calibration.keys, plan.cache_keys);
+        let held = 100.0 * f64::from(setup.cache_keys) / f64::from(keys);
+        let cache =
+            if setup.cache_keys > 0 { format!(", of which the cache has room for {held:.0} %") } else { String::new() };
+        let note = format!("{keys} keys{cache}; the {} least popular ones become the most popular", keys - room);
+        let event = (format!("working set moves{variant}"), expected, note);
+        self.disturbed(plan, event, setup, |run| run.turn_keys(room));
     }
 
     fn rolling_restart(&mut self, plan: &Plan) {
@@ -188,7 +210,7 @@ impl Lab<'_> {
     ) {
         let key = self.key(setup.contender, &name, setup.seed);
         self.say(&format!("{name}, {}", setup.contender.title()));
-        let predicted = matches!(expected, Expected::BackNotBefore(_)).then(|| plan.refill_s(LOAD));
+        let predicted = if let Expected::BackNotBefore(least) = expected { Some(least) } else { None };
         let pair = pair(setup, TRIGGER, disturb);
         self.timeline(&key, &pair.run);
         self.verdict(&key, expected, predicted, &pair, format!("{note}; {}", plan.size()));

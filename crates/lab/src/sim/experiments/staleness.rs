@@ -4,9 +4,12 @@
 //! The oracle is the log of commits; see `commits.rs`. A summary table and a view are read in the state that the query finds
 //! when it begins, so that in the model their zero is a premise and not a finding: the measurement decides about it. What
 //! the model can find is how much each of the cache's safeguards leaves.
+//!
+//! Nothing disturbs these runs, so there is nothing to come back from: a verdict says what was counted, and nothing else.
 
-use super::{Lab, Pair, Plan};
+use super::{Lab, Plan, counted};
 use crate::results::Contender::{self, A1, A2, A3, B1, V};
+use crate::results::Verdict;
 use crate::sim::engine::{Setup, Sim};
 use crate::sim::mitigations::Mitigation;
 use crate::sim::record::Record;
@@ -76,25 +79,25 @@ impl Lab<'_> {
         let (lost, is_slow) = (setup.lost_deletes, variant.starts_with("slow"));
         let mut run = Sim::new(setup);
         run.settle();
-        let twin = run.record.clone();
-        let mut pair = Pair::of(run, twin, 0);
-        let wrong = pair.end.wrong_keys();
-        let stale = pair.run.sum(0, usize::MAX, |counts| counts.stale);
-        let (expectation, seen) = match stated {
+        let wrong = run.wrong_keys();
+        let record = &run.record;
+        let stale = record.sum(0, usize::MAX, |counts| counts.stale);
+        let behind = record.sum(0, usize::MAX, |counts| counts.stale_at_all);
+        let (expectation, as_expected) = match stated {
             Stated::None => ("no answer is staler than allowed, no key stays wrong", Some(stale + wrong == 0)),
             Stated::Some => ("answers are staler than allowed, or keys stay wrong", Some(stale + wrong > 0)),
             Stated::Open => ("no expectation; measured", None),
         };
-        let share = |count: u64| count as f64 / pair.run.ended.max(1) as f64;
-        let behind = pair.run.sum(0, usize::MAX, |counts| counts.stale_at_all);
+        let share = |count: u64| count as f64 / record.ended.max(1) as f64;
         let premise =
             if key.contender == B1 || key.contender == V { "; a premise of the model, not a finding" } else { "" };
         let note = format!(
-            "{:.3} % of the answers were behind at all, the oldest by {:.3} s; {:.1} % writes, {:.0} commits{premise}; {}",
+            "{stale} answers were staler than allowed; {:.3} % were behind at all, the oldest by {:.3} s; {:.1} % writes, \
+             {:.0} commits{premise}; {}",
             100.0 * share(behind),
-            oldest_s(&pair.run),
+            oldest_s(record),
             100.0 * plan.write_share,
-            pair.run.sum(0, usize::MAX, |counts| counts.commits) as f64,
+            record.sum(0, usize::MAX, |counts| counts.commits) as f64,
             plan.size()
         );
         if !is_slow {
@@ -104,12 +107,13 @@ impl Lab<'_> {
             self.point(&key, x, ("", 0.0), ("behind_at_all_share", share(behind), "1"));
             self.point(&key, x, ("", 0.0), ("wrong_keys", wrong as f64, "1"));
         }
-        self.verdict_as(&key, (expectation.to_owned(), seen), None, &pair, note);
-        if let Some(verdict) = self.results.verdicts.last_mut() {
-            verdict.wrong_keys = Some(wrong);
-            // Nothing disturbs these runs, so that there is no moment of it.
-            verdict.trigger_second = None;
-        }
+        self.results.verdicts.push(Verdict {
+            expectation: expectation.to_owned(),
+            as_expected,
+            wrong_keys: Some(wrong),
+            note,
+            ..counted(&key, record, 0)
+        });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Randomness with a seed, and which keys are asked for how often.
+//! Randomness with a seed, and which keys are asked for how often: for the model and for real runs alike.
 //!
 //! Each purpose (arrivals, service times, backoff) has a [`Random::stream`] of its own, so that two contenders under the
 //! same seed see the same requests at the same moments, whatever else they draw.
@@ -7,11 +7,18 @@
 //! then searches the few ranks that share the place; for skewed keys almost all draws stay in the first cache lines, which
 //! makes it faster than an alias table of a million keys. Memory: 8 bytes for each key, shared by all runs of a map.
 
+use std::fmt;
+
 /// The generator SplitMix64: a counter and a mixing function; ample for arrivals and service times.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A bijection that leaves no pattern: the same number gives the same bits everywhere.
+pub fn mix(number: u64) -> u64 {
+    scramble(number.wrapping_add(GOLDEN))
+}
 
 fn scramble(counter: u64) -> u64 {
     let a = (counter ^ (counter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,7 +29,7 @@ fn scramble(counter: u64) -> u64 {
 impl Random {
     /// The numbers of one purpose under a seed.
     pub fn stream(seed: u64, purpose: u64) -> Random {
-        Random(scramble(scramble(seed.wrapping_add(GOLDEN)) ^ scramble(purpose.wrapping_mul(GOLDEN) ^ 0x5117)))
+        Random(scramble(mix(seed) ^ scramble(purpose.wrapping_mul(GOLDEN) ^ 0x5117)))
     }
 
     /// The next 64 bits.
@@ -36,7 +43,12 @@ impl Random {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Exponential with mean 1.
+    /// Uniform in 0 to `count` - 1. The bias of the multiplication is far below what a run can notice.
+    pub fn below(&mut self, count: u64) -> u64 {
+        ((u128::from(self.bits()) * u128::from(count)) >> 64) as u64
+    }
+
+    /// Exponential with mean 1: in units of the mean, the gap between two Poisson arrivals.
     pub fn exponential(&mut self) -> f64 {
         -(1.0 - self.unit()).ln()
     }
@@ -45,28 +57,6 @@ impl Random {
     pub fn normal(&mut self) -> f64 {
         let radius = (2.0 * self.exponential()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
-    }
-}
-
-/// How the time of a piece of work varies around its mean.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Spread {
-    /// Not at all.
-    Fixed,
-    /// Without memory: what the closed forms of queueing theory assume.
-    Exponential,
-    /// The logarithm is normal with this deviation: a query that mostly takes about as long, and sometimes much longer.
-    Lognormal(f64),
-}
-
-impl Spread {
-    /// A time with this mean.
-    pub fn draw(self, mean: f64, random: &mut Random) -> f64 {
-        match self {
-            Spread::Fixed => mean,
-            Spread::Exponential => mean * random.exponential(),
-            Spread::Lognormal(sigma) => mean * (sigma * random.normal() - sigma * sigma / 2.0).exp(),
-        }
     }
 }
 
@@ -89,11 +79,20 @@ impl Skew {
     }
 }
 
+impl fmt::Display for Skew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skew::Uniform => f.write_str("uniform"),
+            Skew::Zipf(exponent) => write!(f, "zipf {exponent}"),
+        }
+    }
+}
+
 const GUIDE: usize = 1 << 16;
 
 /// The share of requests of each rank, 0 being the hottest.
 #[derive(Debug)]
-pub(super) struct Popularity {
+pub(crate) struct Popularity {
     /// The share of ranks 0 to i.
     cumulative: Vec<f64>,
     /// The first rank whose cumulative share is above i / 2^16.
@@ -102,7 +101,7 @@ pub(super) struct Popularity {
 
 impl Popularity {
     /// Of `keys` keys, at least one.
-    pub(super) fn new(keys: u32, skew: Skew) -> Popularity {
+    pub(crate) fn new(keys: u32, skew: Skew) -> Popularity {
         let exponent = skew.exponent();
         let weights = (1..=keys.max(1)).map(|rank| f64::from(rank).powf(-exponent));
         let mut cumulative: Vec<f64> = weights
@@ -127,12 +126,12 @@ impl Popularity {
     }
 
     /// How many keys there are.
-    pub(super) fn keys(&self) -> u32 {
+    pub(crate) fn keys(&self) -> u32 {
         self.cumulative.len() as u32
     }
 
     /// A rank, drawn by popularity.
-    pub(super) fn draw(&self, random: &mut Random) -> u32 {
+    pub(crate) fn draw(&self, random: &mut Random) -> u32 {
         let share = random.unit();
         let place = (share * GUIDE as f64) as usize;
         let (first, last) = (self.guide[place] as usize, self.guide[place + 1] as usize);
@@ -143,9 +142,14 @@ impl Popularity {
     }
 
     /// The share of requests for one rank.
-    pub(super) fn share(&self, rank: u32) -> f64 {
+    pub(crate) fn share(&self, rank: u32) -> f64 {
         let rank = rank as usize;
         self.cumulative[rank] - if rank == 0 { 0.0 } else { self.cumulative[rank - 1] }
+    }
+
+    /// The share of requests for so many of the hottest keys.
+    pub(crate) fn share_of_hottest(&self, count: u32) -> f64 {
+        if count == 0 { 0.0 } else { self.cumulative[(count.min(self.keys()) - 1) as usize] }
     }
 
     fn shares(&self) -> impl Iterator<Item = f64> {
@@ -153,7 +157,7 @@ impl Popularity {
     }
 
     /// The smallest number of keys that has this share of the requests: the hottest ones.
-    pub(super) fn hottest_for(&self, share: f64) -> u32 {
+    pub(crate) fn hottest_for(&self, share: f64) -> u32 {
         if share <= 0.0 {
             return 0;
         }
@@ -165,7 +169,7 @@ impl Popularity {
     ///
     /// Each key is filled by the time its first request has come, so after x requests a key of share p is filled with
     /// probability 1 - exp(-p x). It is the same form as Che's approximation of LRU.
-    pub(super) fn filled_for(&self, share: f64) -> f64 {
+    pub(crate) fn filled_for(&self, share: f64) -> f64 {
         if share <= 0.0 {
             return 0.0;
         }
@@ -174,7 +178,7 @@ impl Popularity {
     }
 
     /// The hit share of an LRU cache with room for `capacity` keys, by Che's approximation.
-    pub(super) fn lru_hit_share(&self, capacity: u32) -> f64 {
+    pub(crate) fn lru_hit_share(&self, capacity: u32) -> f64 {
         if capacity >= self.keys() {
             return 1.0;
         }
@@ -198,6 +202,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_seed_gives_the_same_numbers_and_a_purpose_others() {
+        let numbers = |seed, purpose| {
+            let mut random = Random::stream(seed, purpose);
+            (0..8).map(|_| random.bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(7, 1), numbers(7, 1));
+        assert_ne!(numbers(7, 1), numbers(7, 2));
+        assert_ne!(numbers(7, 1), numbers(8, 1));
+    }
+
+    #[test]
+    fn gaps_have_the_mean_and_the_spread_of_poisson_arrivals() {
+        let mut random = Random::stream(3, 1);
+        let gaps: Vec<f64> = (0..100_000).map(|_| random.exponential()).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        assert!((variance - 1.0).abs() < 0.04, "{variance}");
+    }
+
+    #[test]
+    fn below_gives_every_number_alike() {
+        let (mut random, mut counts) = (Random::stream(5, 1), [0_u32; 7]);
+        (0..70_000).for_each(|_| counts[random.below(7) as usize] += 1);
+        assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
+    }
+
+    #[test]
     fn draws_have_the_shares_of_their_ranks() {
         for skew in [Skew::Uniform, Skew::Zipf(0.99), Skew::Zipf(1.3)] {
             let popularity = Popularity::new(1000, skew);
@@ -211,15 +243,9 @@ mod tests {
                 let seen = f64::from(counts[rank as usize]);
                 assert!((seen - expected).abs() < 5.0 * expected.sqrt() + 3.0, "{skew:?} {rank}: {seen} {expected}");
             }
-        }
-    }
-
-    #[test]
-    fn times_have_their_mean() {
-        for spread in [Spread::Fixed, Spread::Exponential, Spread::Lognormal(0.5)] {
-            let mut random = Random::stream(3, 4);
-            let mean = (0..200_000).map(|_| spread.draw(2.0, &mut random)).sum::<f64>() / 200_000.0;
-            assert!((mean - 2.0).abs() < 0.03, "{spread:?} {mean}");
+            let hottest = popularity.hottest_for(0.9) as usize;
+            let share = f64::from(counts[..hottest].iter().sum::<u32>()) / 400_000.0;
+            assert!((share - 0.9).abs() < 0.01, "{skew:?} {share}");
         }
     }
 
@@ -230,5 +256,7 @@ mod tests {
         assert!(f64::from(hottest) < filled && filled < 10.0 * f64::from(hottest), "{hottest} {filled}");
         assert_eq!(popularity.hottest_for(0.0), 0);
         assert_eq!(popularity.hottest_for(1.0), 10_000);
+        assert_eq!([0, 10_000, 20_000].map(|count| popularity.share_of_hottest(count)), [0.0, 1.0, 1.0]);
+        assert!(popularity.share_of_hottest(hottest) >= 0.8 && popularity.share_of_hottest(hottest - 2) < 0.8);
     }
 }
