@@ -5,13 +5,14 @@
 
 use super::Opened;
 use crate::child::{Part, say};
+use crate::circuit::config;
 use crate::dataflow::worker;
 use crate::dataset::Random;
 use crate::kv::{key, key_text, text};
 use crate::workload::{Failure, Outcome};
 use dbsp::typed_batch::IndexedZSetReader;
 use dbsp::utils::Tup2;
-use dbsp::{OrdIndexedZSet, OutputHandle, RootCircuit, ZWeight};
+use dbsp::{OrdIndexedZSet, OutputHandle, Runtime, ZWeight};
 use differential_dataflow::input::InputSession;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -79,7 +80,7 @@ fn differential(table: Vec<Row>) -> Result<View, Failure> {
 }
 
 fn dbsp(table: Vec<Row>) -> Result<View, Failure> {
-    let (circuit, (input, output)): (_, (_, OutputHandle<OrdIndexedZSet<String, String>>)) = RootCircuit::build(|circuit| {
+    let (mut circuit, (input, output)): (_, (_, OutputHandle<OrdIndexedZSet<String, String>>)) = Runtime::init_circuit(config(), |circuit| {
         let (rows, input) = circuit.add_input_zset::<Tup2<String, Tup2<String, bool>>>();
         let visible = rows.filter(|Tup2(_, Tup2(_, hidden))| !hidden);
         let view = visible.map_index(|Tup2(key, Tup2(text, _))| (key.clone(), text.clone()));
@@ -91,5 +92,8 @@ fn dbsp(table: Vec<Row>) -> Result<View, Failure> {
         table.into_iter().map(|(key, text, hidden)| Tup2(Tup2(key, Tup2(text, hidden)), 1)).collect();
     input.append(&mut rows);
     circuit.transaction()?;
-    Ok(output.consolidate().iter().map(|(key, text, _)| (key, text)).collect())
+    let view = output.consolidate().iter().map(|(key, text, _)| (key, text)).collect();
+    // Taking it down is no part of a rebuild, and the process ends soon.
+    std::mem::forget(circuit);
+    Ok(view)
 }
