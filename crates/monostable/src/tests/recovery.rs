@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use monostable_types::{DataType, RowCodec};
-use monostable_vfs::{Fault, Operation};
+use monostable_vfs::{Fault, Operation, OsStorage, Storage};
 use monostable_wal::{Wal, WalOptions};
 
 use super::*;
@@ -311,14 +311,16 @@ fn what_is_read_ahead_is_not_believed() {
     assert_eq!(image(&db), before);
     db.close().unwrap();
     drop((spend, db));
-    for file in std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()) {
-        if file.extension().is_some_and(|extension| extension == "run") {
-            let mut bytes = std::fs::read(&file).unwrap();
-            let units = bytes.len() / 4096;
-            (1..units.saturating_sub(1)).step_by(5).for_each(|unit| bytes[unit * 4096 + 100] ^= 1);
-            std::fs::write(&file, bytes).unwrap();
+    let files = OsStorage::open(&path).unwrap();
+    for name in files.list().unwrap().iter().filter(|name| name.ends_with(".run")) {
+        let file = files.open(name).unwrap();
+        for unit in (1..file.len().unwrap() / 4096 - 1).step_by(5) {
+            let (at, mut byte) = (unit * 4096 + 100, [0]);
+            file.read_at(at, &mut byte).unwrap();
+            file.write_at(at, &[byte[0] ^ 1]).unwrap();
         }
     }
+    drop(files);
     let db = Database::open_with(options()).unwrap();
     let spend = db.view("spend").unwrap();
     let (mut right, mut damaged) = (0, 0);
@@ -395,13 +397,13 @@ fn a_damaged_byte_is_an_error_or_the_right_answer() {
     order(&db, 50, "ann", 1);
     db.close().unwrap();
     drop(db);
-    let names = monostable_vfs::Storage::list(&disk).unwrap();
+    let names = disk.list().unwrap();
     let mut refused = 0;
     for name in names.iter().filter(|name| *name != "LOCK") {
-        let len = monostable_vfs::Storage::open(&disk, name).unwrap().len().unwrap();
+        let len = disk.open(name).unwrap().len().unwrap();
         for offset in (0..len).step_by(usize::try_from(len / 40 + 1).unwrap()) {
             let copy = disk.fork();
-            let Ok(file) = monostable_vfs::Storage::open(&copy, name) else { continue };
+            let Ok(file) = copy.open(name) else { continue };
             let mut byte = [0];
             file.read_at(offset, &mut byte).unwrap();
             if file.write_at(offset, &[byte[0] ^ 0x10]).is_err() {
@@ -432,7 +434,7 @@ fn a_log_without_its_manifest_is_not_taken_for_a_new_database() {
     shop(&db);
     order(&db, 1, "ann", 5);
     drop(db);
-    for name in monostable_vfs::Storage::list(&disk).unwrap() {
+    for name in disk.list().unwrap() {
         if name.starts_with("MANIFEST") || name.ends_with(".run") {
             monostable_vfs::Storage::remove(&disk, &name).unwrap();
         }

@@ -25,8 +25,11 @@ use super::world::World;
 
 /// How many entries are collected before they are sorted into a batch.
 const BATCH_ROWS: usize = 64 * 1024;
-/// How many groups are collected before they are integrated.
-const BATCH_GROUPS: usize = 64 * 1024;
+/// How many groups are collected before they are integrated: some 130 MiB of sums. Rows come in no order, so with more groups than
+/// this each row looks up its group in what is there already, and with fewer nothing is looked up at all. Tests see both.
+const BATCH_GROUPS: usize = if cfg!(test) { 16 } else { 1024 * 1024 };
+/// How many rows of an aggregate are made before they are pushed as one batch.
+const BATCH_STATES: usize = 64 * 1024;
 
 /// A stateful node on its way to be filled.
 #[derive(Debug)]
@@ -139,7 +142,7 @@ fn completed(world: &World, node: &Node, aggregate: &Aggregate, sums: &Spine) ->
         inputs.push(content.map(|content| Extreme { content, change: None }));
     }
     let mut spine = Spine::new(aggregate.layout().key_extent());
-    aggregate.complete(sums, &inputs, BATCH_GROUPS, |batch| {
+    aggregate.complete(sums, &inputs, BATCH_STATES, |batch| {
         spine = pushed(&spine, batch)?;
         Ok(())
     })?;
