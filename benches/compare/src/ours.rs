@@ -201,7 +201,12 @@ impl Contender for Ours {
             per_customer: Some(per_customer.into_iter().map(|[customer, n, cents]| (customer, n, cents)).collect()),
             most: Some(regions.iter().map(|(_, most)| *most).collect()),
             regions: Some(regions.into_iter().map(|(row, _)| row).collect()),
-            top: Some(self.integers("SELECT customer, total FROM top10")?.into_iter().map(|[customer, total]| (customer, total)).collect()),
+            top: Some(
+                self.integers("SELECT customer, total FROM top10")?
+                    .into_iter()
+                    .map(|[customer, total]| (customer, total))
+                    .collect(),
+            ),
         })
     }
 }

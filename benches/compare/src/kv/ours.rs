@@ -33,7 +33,10 @@ impl Ours {
         let db = Database::open_with(options)?;
         let opened = db.stats().open;
         if opened.groups_replayed > 0 {
-            eprintln!("replayed {} groups, {} bytes, over {} runs", opened.groups_replayed, opened.bytes_replayed, opened.runs);
+            eprintln!(
+                "replayed {} groups, {} bytes, over {} runs",
+                opened.groups_replayed, opened.bytes_replayed, opened.runs
+            );
         }
         if db.view("visible").is_err() {
             SCHEMA.iter().try_for_each(|sql| db.execute(sql).map(drop))?;

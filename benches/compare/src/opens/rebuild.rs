@@ -80,14 +80,15 @@ fn differential(table: Vec<Row>) -> Result<View, Failure> {
 }
 
 fn dbsp(table: Vec<Row>) -> Result<View, Failure> {
-    let (mut circuit, (input, output)): (_, (_, OutputHandle<OrdIndexedZSet<String, String>>)) = Runtime::init_circuit(config(), |circuit| {
-        let (rows, input) = circuit.add_input_zset::<Tup2<String, Tup2<String, bool>>>();
-        let visible = rows.filter(|Tup2(_, Tup2(_, hidden))| !hidden);
-        let view = visible.map_index(|Tup2(key, Tup2(text, _))| (key.clone(), text.clone()));
-        // The arrangement that a later join or read of this view would need.
-        view.integrate_trace();
-        Ok((input, view.output()))
-    })?;
+    let (mut circuit, (input, output)): (_, (_, OutputHandle<OrdIndexedZSet<String, String>>)) =
+        Runtime::init_circuit(config(), |circuit| {
+            let (rows, input) = circuit.add_input_zset::<Tup2<String, Tup2<String, bool>>>();
+            let visible = rows.filter(|Tup2(_, Tup2(_, hidden))| !hidden);
+            let view = visible.map_index(|Tup2(key, Tup2(text, _))| (key.clone(), text.clone()));
+            // The arrangement that a later join or read of this view would need.
+            view.integrate_trace();
+            Ok((input, view.output()))
+        })?;
     let mut rows: Vec<Tup2<Tup2<String, Tup2<String, bool>>, ZWeight>> =
         table.into_iter().map(|(key, text, hidden)| Tup2(Tup2(key, Tup2(text, hidden)), 1)).collect();
     input.append(&mut rows);
