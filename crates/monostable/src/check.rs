@@ -1,7 +1,8 @@
 //! `check`: is every stored byte whole, and does every view hold what its query gives?
 //!
 //! The second half recomputes each view and index from the tables alone: everything else is taken out of the version first,
-//! so that no state of a view takes part in the answer. It is G1, asked of a real database.
+//! so that no state of a view takes part in the answer. It is G1, asked of a real database. A table has nothing to be compared
+//! with; what can be said of it is that no row is there less than no times.
 //!
 //! Cost: reads every file, and evaluates every view once, with the result of one view at a time in memory. Commits and reads
 //! go on meanwhile; the check looks at the state that was published when it began.
@@ -30,7 +31,8 @@ pub struct CheckReport {
     pub rows: u64,
     /// Damaged bytes: what is damaged, and where.
     pub damaged: Vec<String>,
-    /// Rows in which a view or index differs from its recomputation, and rows of which a table holds less than none; the first few of each.
+    /// Rows in which a view or index differs from its recomputation, and rows of which a table holds less than none; the first
+    /// few of each.
     pub differences: Vec<Difference>,
 }
 

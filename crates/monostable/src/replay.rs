@@ -11,6 +11,8 @@
 //! something from the pair that is not defined, the step fails. Then the same groups are applied one by one, which is what was done
 //! the first time, so that an error means what it says.
 //!
+//! What the log takes away was there when it was committed, and is not looked for again ([`Origin::Log`]).
+//!
 //! Invariants: each record must be of the epoch after the one before; the state that is left is at the last group's epoch and end.
 //! Cost: O(bytes of log after the checkpoint), and memory of a few times [`TOGETHER_BYTES`].
 
