@@ -39,6 +39,12 @@ impl Interner {
         self.hashes.is_empty()
     }
 
+    /// Bytes in use: the strings, their places and hashes, and the slots by which they are found.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.strings.byte_len() + self.hashes.len() * size_of::<(usize, u64)>() + size_of_val(self.slots.as_slice())
+    }
+
     /// All strings, in the order of their numbers.
     #[must_use]
     pub fn strings(&self) -> &Rows {

@@ -25,9 +25,10 @@ use super::world::World;
 
 /// How many entries are collected before they are sorted into a batch.
 const BATCH_ROWS: usize = 64 * 1024;
-/// How many groups are collected before they are integrated: some 130 MiB of sums. Rows come in no order, so with more groups than
-/// this each row looks up its group in what is there already, and with fewer nothing is looked up at all. Tests see both.
-const BATCH_GROUPS: usize = if cfg!(test) { 16 } else { 1024 * 1024 };
+/// How many bytes of groups and their sums are collected before they are integrated: a million groups of short keys with three sums
+/// take 200 MB. Rows come in no order, so with more groups than fit each row looks up its group in what is there already, and with
+/// fewer nothing is looked up at all. Tests see both.
+const BATCH_BYTES: usize = if cfg!(test) { 2 << 10 } else { 256 << 20 };
 /// How many rows of an aggregate are made before they are pushed as one batch.
 const BATCH_STATES: usize = 64 * 1024;
 
@@ -105,7 +106,7 @@ impl Fill {
 
     fn absorb_groups(&mut self, aggregate: &Aggregate, port: usize, delta: &Delta) -> Result<(), Failure> {
         aggregate.absorb(std::iter::once(port), delta, &mut self.contributions)?;
-        if self.contributions.len() >= BATCH_GROUPS { self.integrate(aggregate) } else { Ok(()) }
+        if self.contributions.bytes() >= BATCH_BYTES { self.integrate(aggregate) } else { Ok(()) }
     }
 
     fn integrate(&mut self, aggregate: &Aggregate) -> Result<(), Failure> {

@@ -43,6 +43,12 @@ impl Contributions {
         self.rows.len()
     }
 
+    /// Bytes in use, about: what vectors hold in reserve and the digits of exact sums of floats are left out.
+    pub(crate) fn bytes(&self) -> usize {
+        let groups = self.groups.byte_len() + self.rows.len() * size_of::<i64>();
+        groups + self.accumulators.len() * size_of::<Accumulator>()
+    }
+
     /// The numbers of the groups, in ascending order of groups.
     pub(crate) fn order(&self) -> Vec<u32> {
         sorted_order(self.groups.strings())
