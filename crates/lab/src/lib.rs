@@ -9,6 +9,7 @@
 pub mod cli;
 mod findings;
 mod machine;
+pub mod mitigation;
 mod progress;
 pub mod random;
 pub mod real;

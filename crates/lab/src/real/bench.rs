@@ -353,7 +353,7 @@ impl Bench {
             cache: Arc::clone(cache?),
             leases: plan.policy.has(Mitigation::Leases),
             ttl: self.scale.ttl,
-            jitter: if plan.policy.has(Mitigation::Jitter) { 0.1 } else { 0.0 },
+            jitter: if plan.policy.has(Mitigation::JitteredTtl) { 0.1 } else { 0.0 },
         })
     }
 

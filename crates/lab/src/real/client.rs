@@ -307,7 +307,7 @@ impl<'a> Client<'a> {
         if limited && self.queries >= self.terms.outstanding_max {
             return false;
         }
-        !self.policy.has(Mitigation::WarmUp) || self.warm_up.admit(time)
+        !self.policy.has(Mitigation::WarmUpRamp) || self.warm_up.admit(time)
     }
 
     /// A read has to be computed.

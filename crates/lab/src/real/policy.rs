@@ -4,60 +4,8 @@
 //! at once) come from the measured capacity of the backend, as a team that has measured its backend would set them.
 
 use super::clock::SECOND;
+pub use crate::mitigation::Mitigation;
 use crate::random::Random;
-
-/// One mitigation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mitigation {
-    /// The backend's queue is bounded, and a query whose callers have all given up is dropped instead of run.
-    BoundedQueue,
-    /// Misses of a key that is already being queried wait for that query.
-    SingleFlight,
-    /// A fill is accepted only if no write has come since its query began.
-    Leases,
-    /// Times to live vary by a tenth to both sides.
-    Jitter,
-    /// An entry is refreshed before it expires, the sooner the more its query costs.
-    EarlyRefresh,
-    /// An entry that was deleted or has expired is served for a while longer, and refreshed.
-    ServeStale,
-    /// Retries spend from a bucket that successes fill by a tenth, and wait with full jitter.
-    RetryBudget,
-    /// Only so many queries are outstanding at once.
-    ConcurrencyLimit,
-    /// When the cache turns cold, queries are admitted at half of the backend's capacity at first, and then at more.
-    WarmUp,
-}
-
-impl Mitigation {
-    /// All of them.
-    pub const ALL: [Mitigation; 9] = [
-        Mitigation::BoundedQueue,
-        Mitigation::SingleFlight,
-        Mitigation::Leases,
-        Mitigation::Jitter,
-        Mitigation::EarlyRefresh,
-        Mitigation::ServeStale,
-        Mitigation::RetryBudget,
-        Mitigation::ConcurrencyLimit,
-        Mitigation::WarmUp,
-    ];
-
-    /// Its name in the results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mitigation::BoundedQueue => "bounded queue",
-            Mitigation::SingleFlight => "single flight",
-            Mitigation::Leases => "leases",
-            Mitigation::Jitter => "jittered ttl",
-            Mitigation::EarlyRefresh => "early refresh",
-            Mitigation::ServeStale => "serve stale",
-            Mitigation::RetryBudget => "retry budget",
-            Mitigation::ConcurrencyLimit => "concurrency limit",
-            Mitigation::WarmUp => "warm-up ramp",
-        }
-    }
-}
 
 /// Which mitigations are on, and what is always there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -245,7 +193,10 @@ mod tests {
     #[test]
     fn switches_are_single() {
         let policy = Policy::mitigated(2).without(Mitigation::Leases);
-        assert!(!policy.has(Mitigation::Leases) && policy.has(Mitigation::WarmUp) && policy.is_mitigated());
-        assert!(!Policy::naive(2).is_mitigated() && Policy::naive(0).with(Mitigation::Jitter).has(Mitigation::Jitter));
+        assert!(!policy.has(Mitigation::Leases) && policy.has(Mitigation::WarmUpRamp) && policy.is_mitigated());
+        assert!(
+            !Policy::naive(2).is_mitigated()
+                && Policy::naive(0).with(Mitigation::JitteredTtl).has(Mitigation::JitteredTtl)
+        );
     }
 }

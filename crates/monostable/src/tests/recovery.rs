@@ -437,7 +437,7 @@ fn a_log_without_its_manifest_is_not_taken_for_a_new_database() {
     drop(db);
     for name in disk.list().unwrap() {
         if name.starts_with("MANIFEST") || name.ends_with(".run") {
-            monostable_vfs::Storage::remove(&disk, &name).unwrap();
+            disk.remove(&name).unwrap();
         }
     }
     assert_eq!(state_of(Database::open_with(manual(&disk))), "XX001");
