@@ -54,6 +54,9 @@ enum Command {
     /// The process that E8 kills.
     #[command(hide = true)]
     Tend(Tend),
+    /// The process that V is where the other contenders are servers.
+    #[command(hide = true)]
+    Serve { directory: PathBuf, memory_bytes: u64 },
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +179,10 @@ pub fn run(arguments: &Arguments, command: String) -> Result<String, Error> {
         }
         Command::Tend(tend) => {
             crate::real::child::run(&tend.task()?)?;
+            Ok(String::new())
+        }
+        Command::Serve { directory, memory_bytes } => {
+            crate::real::server::run(directory, *memory_bytes)?;
             Ok(String::new())
         }
     }
