@@ -112,9 +112,6 @@ impl Redis {
         let mut connection = client.get_connection()?;
         let process = info(&mut connection, "server", "process_id")?.and_then(|id| id.parse().ok());
         redis::cmd("FLUSHDB").exec(&mut connection)?;
-        let used = info(&mut connection, "memory", "used_memory")?.and_then(|bytes| bytes.parse().ok());
-        // Key, lease, dictionary entry and object headers come to about 250 bytes next to the value.
-        let bytes = used.unwrap_or(0) + plan.entries * (entry_bytes + 250);
         let mut cache = Redis {
             client,
             idle: Mutex::default(),
@@ -134,13 +131,16 @@ impl Redis {
             process,
             found: Vec::new(),
         };
-        cache.change(&mut connection, "maxmemory", &bytes.to_string())?;
-        cache.change(&mut connection, "maxmemory-policy", "allkeys-lfu")?;
         if plan.persisted {
             cache.change(&mut connection, "appendfsync", "everysec")?;
             cache.change(&mut connection, "appendonly", "yes")?;
             wait_for_file(&mut connection)?;
         }
+        let used = info(&mut connection, "memory", "used_memory")?.and_then(|bytes| bytes.parse().ok());
+        // Key, lease, dictionary entry and object headers come to about 250 bytes next to the value.
+        let bytes = used.unwrap_or(0) + plan.entries * (entry_bytes + 250);
+        cache.change(&mut connection, "maxmemory", &bytes.to_string())?;
+        cache.change(&mut connection, "maxmemory-policy", "allkeys-lfu")?;
         cache.idle.lock().push(connection);
         Ok(cache)
     }
