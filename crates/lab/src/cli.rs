@@ -70,7 +70,7 @@ struct Setting {
     /// The application: a shop's customer pages, or stories with their votes.
     #[arg(long, default_value = "shop")]
     workload: Application,
-    /// Redis' address, as host:port; with --postgres, the cache contenders run on both servers.
+    /// Redis' address, as host:port; with --postgres, the cache contenders run on both servers, and V is a server, too.
     #[arg(long, value_name = "ADDR", requires = "postgres")]
     redis: Option<String>,
     /// PostgreSQL's connection string, as "host=.. port=.. user=..".

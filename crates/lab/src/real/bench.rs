@@ -10,6 +10,8 @@
 //! * A cache hit is answered on the client's own thread, without a queue or a hand-over. A read of the view or of the summary
 //!   table goes through the backend's queue and its one worker, although it need not: both are libraries in this process.
 //!   What this costs falls on them.
+//! * With servers, whatever is asked is asked over a loopback socket: Redis, PostgreSQL, and Monostable, which is then a process
+//!   of its own behind PostgreSQL's protocol, with the same client and the same number of connections as PostgreSQL.
 //! * Every store has the same bytes for its own page cache or state. A cache comes on top of that and is not counted against
 //!   its contender. The operating system's page cache is everybody's.
 //! * Every store syncs each commit. Each is filled with the same rows in the same order, has the indexes and the planner's
