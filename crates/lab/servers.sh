@@ -6,7 +6,8 @@
 #
 # Both come from Debian's packages (postgresql, redis-server), listen on free loopback ports only, and keep their files in
 # a temporary directory below TMPDIR that is removed at the end. PostgreSQL syncs every commit and trusts local users;
-# Redis keeps nothing on disk, as a cache does, and is bounded by maxmemory, which the laboratory sets for each run.
+# Redis keeps nothing on disk, as a cache does, and is bounded by maxmemory; the laboratory sets that for each run, and has
+# the cache that is kept in a file written and read again, for which DEBUG is allowed from here.
 set -eu
 
 die() {
@@ -65,7 +66,13 @@ as_postgres "$bin/pg_ctl" -D "$directory/postgres/data" -w -l "$directory/postgr
     -c jit=off" start >/dev/null || die "PostgreSQL did not start: $(tail -n 3 "$directory/postgres/log")"
 
 redis_port=$(free_port 63790)
-redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 256mb \
+# Since version 7 a server is told whether it allows DEBUG; before, it always does.
+case $(redis-server --version) in
+    *v=[1-6].*) debug= ;;
+    *) debug='--enable-debug-command local' ;;
+esac
+# shellcheck disable=SC2086 # two words, or none
+redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 256mb $debug \
     --maxmemory-policy allkeys-lru --dir "$directory" --daemonize no >"$directory/redis.log" 2>&1 &
 redis_process=$!
 tries=50

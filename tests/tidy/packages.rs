@@ -28,7 +28,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("datafusion", &["query"]),
     ("memmap2", &["vfs"]),
     ("arrow-", &["types", "view", "query", "monostable"]),
-    ("tokio", &[]),
+    ("tokio", &["lab"]),
+    ("pgwire", &["lab"]),
     ("clap", &["cli", "lab"]),
     ("zstd", &["cli"]),
 ];

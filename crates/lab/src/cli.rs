@@ -54,6 +54,9 @@ enum Command {
     /// The process that E8 kills.
     #[command(hide = true)]
     Tend(Tend),
+    /// The process that V is where the other contenders are servers.
+    #[command(hide = true)]
+    Serve { directory: PathBuf, memory_bytes: u64 },
 }
 
 #[derive(Debug, Args)]
@@ -67,7 +70,7 @@ struct Setting {
     /// The application: a shop's customer pages, or stories with their votes.
     #[arg(long, default_value = "shop")]
     workload: Application,
-    /// Redis' address, as host:port; with --postgres, the cache contenders run on both servers.
+    /// Redis' address, as host:port; with --postgres, the cache contenders run on both servers, and V is a server, too.
     #[arg(long, value_name = "ADDR", requires = "postgres")]
     redis: Option<String>,
     /// PostgreSQL's connection string, as "host=.. port=.. user=..".
@@ -176,6 +179,10 @@ pub fn run(arguments: &Arguments, command: String) -> Result<String, Error> {
         }
         Command::Tend(tend) => {
             crate::real::child::run(&tend.task()?)?;
+            Ok(String::new())
+        }
+        Command::Serve { directory, memory_bytes } => {
+            crate::real::server::run(directory, *memory_bytes)?;
             Ok(String::new())
         }
     }

@@ -13,7 +13,10 @@ fn main() -> ExitCode {
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     match run(&arguments, command) {
         Ok(summary) => {
-            println!("{summary}");
+            // A process of ours has nothing to say at its end, and perhaps nobody to say it to.
+            if !summary.is_empty() {
+                println!("{summary}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

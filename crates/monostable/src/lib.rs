@@ -87,7 +87,7 @@ pub use key::Key;
 pub use monostable_types::{Column, DataType, Epoch, Lsn, Schema, Value};
 pub use options::{Background, Clock, Options, Randomness, SystemClock, SystemRandomness};
 pub use row::{ColumnIndex, Row, RowRef, Rows, RowsIter};
-pub use session::{Outcome, Session};
+pub use session::{Description, Outcome, Session};
 pub use snapshot::Snapshot;
 pub use stats::{ArrangementStats, CheckpointStats, LogStats, OpenReport, RelationStats, Stats};
 pub use subscription::{Change, Subscription};

@@ -7,7 +7,7 @@
 //! Dropping a session rolls its open transaction back.
 
 use monostable_query::{Prepared, TransactionControl};
-use monostable_types::{DataType, Value};
+use monostable_types::{Column, DataType, Value};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -44,6 +44,16 @@ impl Outcome {
     }
 }
 
+/// What one statement takes and answers, known before it runs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Description {
+    /// The types of `$1`, `$2`, ...
+    pub parameters: Vec<DataType>,
+    /// The columns; empty if the statement returns no rows.
+    pub columns: Vec<Column>,
+}
+
 /// A sequence of statements by one client.
 #[derive(Debug)]
 pub struct Session {
@@ -69,6 +79,26 @@ impl Session {
     /// Runs one statement with parameters.
     pub fn execute_with(&mut self, sql: &str, params: &[Value]) -> Result<Outcome> {
         self.execute_one(single(sql)?, params)
+    }
+
+    /// What one statement takes and answers, as the schema is now. Nothing is run but EXPLAIN and SHOW, which change nothing.
+    pub fn describe(&self, sql: &str) -> Result<Description> {
+        let (sql, state) = (single(sql)?, self.db.published_state());
+        let prepared = match &self.transaction {
+            Some(transaction) => transaction.prepare(sql)?,
+            None => self.db.prepare(sql, &state)?,
+        };
+        let (parameters, columns) = match &*prepared {
+            Prepared::Query(plan) => (plan.parameters().to_vec(), plan.schema().columns().to_vec()),
+            Prepared::Dml(plan) => {
+                (plan.parameters().to_vec(), plan.returning().map_or(Vec::new(), |schema| schema.columns().to_vec()))
+            }
+            Prepared::Explain(_) | Prepared::Show(_) => {
+                (Vec::new(), Effect::over(&state, &prepared, &[])?.into_rows()?.schema().columns().to_vec())
+            }
+            _ => (Vec::new(), Vec::new()),
+        };
+        Ok(Description { parameters, columns })
     }
 
     fn execute_one(&mut self, sql: &str, params: &[Value]) -> Result<Outcome> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use monostable_vfs::MemoryStorage;
 
-use crate::{Background, Database, Error, Options, Row, Value, params};
+use crate::{Background, DataType, Database, Error, Options, Row, Value, params};
 
 /// A database without files.
 fn in_memory() -> Database {

@@ -10,6 +10,8 @@
 //! * A cache hit is answered on the client's own thread, without a queue or a hand-over. A read of the view or of the summary
 //!   table goes through the backend's queue and its one worker, although it need not: both are libraries in this process.
 //!   What this costs falls on them.
+//! * With servers, whatever is asked is asked over a loopback socket: Redis, PostgreSQL, and Monostable, which is then a process
+//!   of its own behind PostgreSQL's protocol, with the same client and the same number of connections as PostgreSQL.
 //! * Every store has the same bytes for its own page cache or state. A cache comes on top of that and is not counted against
 //!   its contender. The operating system's page cache is everybody's.
 //! * Every store syncs each commit. Each is filled with the same rows in the same order, has the indexes and the planner's
@@ -27,14 +29,14 @@ use std::time::{Duration, Instant};
 use super::cache::{Cache, Entry, Local, Redis};
 use super::client::{Client, Terms, Wiring};
 use super::clock::{self, SECOND, now};
-use super::error::{Result, at};
+use super::error::{Error, Result, at};
 use super::keys::Keys;
 use super::load::Load;
 use super::oracle::Oracle;
 use super::policy::{Mitigation, Policy};
 use super::pool::{Filling, Invalidation, Pool, Shared};
 use super::record::Record;
-use super::store::{self, Form, Postgres, Store};
+use super::store::{self, Form, Postgres, Served, Store};
 use super::workload::{Page, Recomputed, Workload};
 use crate::random::{Random, Skew};
 
@@ -131,13 +133,13 @@ pub struct Ran {
     pub record: Record,
     /// Keys whose cached page lacks a committed write and does not know it.
     pub wrong_keys: u64,
-    /// Processor seconds of this process and of the servers during the run.
+    /// Processor seconds of this process and of the servers whose process is known, during the run. PostgreSQL's are not.
     pub cpu_seconds: f64,
-    /// Bytes written to disk during the run by this process.
+    /// Bytes written to disk during the run by this process and by the servers whose process is known.
     pub written_bytes: u64,
     /// Writes that were committed.
     pub writes: u64,
-    /// Resident memory at the end.
+    /// Resident memory of the same at the end.
     pub resident_bytes: Option<u64>,
     /// How much of it has come since before the store was opened.
     pub resident_grown_bytes: Option<u64>,
@@ -159,7 +161,7 @@ pub struct Bench {
     pages: Vec<Arc<Page>>,
     directory: PathBuf,
     servers: Option<Servers>,
-    /// This program, for the experiment that kills a process of its own; without it that one is skipped.
+    /// This program, for processes of our own: the one that E8 kills, without which E8 is skipped, and Monostable's server.
     pub program: Option<PathBuf>,
 }
 
@@ -227,6 +229,10 @@ impl Bench {
         let copy = self.run_directory();
         self.clear_run()?;
         store::copy(&template, &copy)?;
+        if self.uses_servers() {
+            let program = self.program.as_ref().ok_or(Error::NoProgram)?;
+            return Ok(Box::new(Served::start(scale.workload, program, &copy, scale.memory_bytes)?));
+        }
         store::open(form, scale.workload, &copy, scale.memory_bytes)
     }
 
@@ -263,10 +269,15 @@ impl Bench {
     pub fn make_cache(&self, plan: CachePlan) -> Result<Arc<dyn Cache>> {
         if let Some(servers) = &self.servers {
             let entry_bytes = self.pages.first().map_or(500, |page| page.bytes());
-            return Ok(Arc::new(Redis::connect(&servers.redis, plan.entries, entry_bytes)?));
+            return Ok(Arc::new(Redis::connect(&servers.redis, plan, entry_bytes)?));
         }
         let path = plan.persisted.then(|| self.directory.join("cache"));
         Ok(Arc::new(Local::new(plan.entries, path)?))
+    }
+
+    /// Why a cache that is kept in a file cannot be restarted here, if it cannot.
+    pub fn refuses_restart(&self) -> Result<Option<String>> {
+        self.servers.as_ref().map_or(Ok(None), |servers| Redis::refuses_restart(&servers.redis))
     }
 
     /// Draws from the keys until the cache holds what it would hold after a while, with ages spread over a life.
@@ -291,7 +302,7 @@ impl Bench {
     /// Makes a run.
     pub fn run(&mut self, plan: &Plan, progress: &mut dyn FnMut(u64)) -> Result<Ran> {
         self.pages();
-        let resident_before = clock::resident_bytes();
+        let resident_before = clock::resident_bytes(None);
         let store = self.open(plan.form)?;
         let cache = plan.cache.map(|cache| self.make_cache(cache)).transpose()?;
         if let Some(cache) = &cache {
@@ -307,29 +318,30 @@ impl Bench {
         let writers = Pool::writers(store.as_ref(), plan.writers, jobs_max, &shared)?;
         let filling = shared.filling.is_none().then(|| self.filling(plan, cache.as_ref())).flatten();
         let wiring = Wiring { shared: &shared, filling, readers: &readers, writers: &writers, answers: &received };
-        let processes = [store.process(), cache.as_ref().and_then(|cache| cache.process())];
-        let (cpu, written) = (cpu_seconds(&processes), clock::written_bytes().unwrap_or(0));
+        // A process that is restarted meanwhile is another one afterwards; what the first has used is this one's then.
+        let processes = || [store.process(), cache.as_ref().and_then(|cache| cache.process())];
+        let (cpu, written) = (used(&processes(), clock::cpu_seconds), used(&processes(), clock::written_bytes));
         let mut client = Client::new(&plan.policy, self.terms(plan), wiring, &plan.load)?;
         let stage = Stage { keys: &plan.load.keys, cache: cache.as_deref(), store: store.as_ref(), shared: &shared };
         let action_seconds = std::thread::scope(|scope| {
             let acting = scope.spawn(|| stage.act(&plan.actions));
             client.run(&plan.load, progress)?;
-            acting.join().unwrap_or(Err(super::error::Error::Ended("the disturbance")))
+            acting.join().unwrap_or(Err(Error::Ended("the disturbance")))
         })?;
         let record = client.record;
         drop((readers, writers));
+        let processes = processes();
+        let resident = used(&processes, clock::resident_bytes);
         let mut settings = store.settings();
         settings.extend(cache.iter().flat_map(|cache| cache.settings()));
         Ok(Ran {
             wrong_keys: cache.as_ref().map_or(Ok(0), |cache| wrong_keys(cache.as_ref(), &shared.oracle))?,
             writes: shared.oracle.written_keys().iter().map(|&key| shared.oracle.count(key)).sum(),
             record,
-            cpu_seconds: cpu_seconds(&processes) - cpu,
-            written_bytes: clock::written_bytes().unwrap_or(0).saturating_sub(written),
-            resident_bytes: clock::resident_bytes(),
-            resident_grown_bytes: clock::resident_bytes()
-                .zip(resident_before)
-                .map(|(after, before)| after.saturating_sub(before)),
+            cpu_seconds: used(&processes, clock::cpu_seconds) - cpu,
+            written_bytes: used(&processes, clock::written_bytes).saturating_sub(written),
+            resident_bytes: resident_before.map(|_| resident),
+            resident_grown_bytes: resident_before.map(|before| resident.saturating_sub(before)),
             page_cache_bytes: clock::page_cache_bytes(),
             settings,
             action_seconds,
@@ -403,7 +415,7 @@ impl Bench {
             };
             let workers: Vec<_> = readers.into_iter().enumerate().map(ask).collect();
             let join = |worker: std::thread::ScopedJoinHandle<'_, Result<u64>>| {
-                worker.join().unwrap_or(Err(super::error::Error::Ended("a reader")))
+                worker.join().unwrap_or(Err(Error::Ended("a reader")))
             };
             workers.into_iter().map(join).collect::<Result<Vec<u64>>>()
         })?;
@@ -427,9 +439,9 @@ impl Bench {
     }
 }
 
-fn cpu_seconds(servers: &[Option<u32>]) -> f64 {
-    let own = clock::cpu_seconds(None).unwrap_or(0.0);
-    own + servers.iter().flatten().filter_map(|&id| clock::cpu_seconds(Some(id))).sum::<f64>()
+/// What this process and others have used of something, as the system says; what it does not say counts as nothing.
+fn used<T: std::iter::Sum>(servers: &[Option<u32>], figure: fn(Option<u32>) -> Option<T>) -> T {
+    std::iter::once(None).chain(servers.iter().flatten().copied().map(Some)).filter_map(figure).sum()
 }
 
 /// Cached pages that lack a committed write and are not known to.

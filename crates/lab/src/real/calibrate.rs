@@ -33,9 +33,6 @@ pub fn run(bench: &mut Bench, results: &mut Results, progress: Progress<'_>) -> 
     say(Contender::A0, "miss_service_mean", bench.scale.workers as f64 / capacity, "s");
     say(Contender::A0, "write_service_mean", bench.measure_writes(Form::Query, 1)?, "s");
     for (contender, form) in [(Contender::B1, Form::Summary), (Contender::V, Form::View)] {
-        if servers && form == Form::View {
-            continue;
-        }
         progress(&format!("filling {contender}, and measuring its reads and writes"));
         let began = Instant::now();
         bench.template(form)?;

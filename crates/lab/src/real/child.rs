@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,17 @@ use super::keys::Keys;
 use super::store::{Reader, Store, Views};
 use super::workload::Workload;
 use crate::random::{Random, Skew};
+
+/// A child that does not outlive its parent's interest.
+pub(super) struct Killed(pub(super) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nobody to kill.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// Reads per second.
 const READS: u64 = 2_000;
@@ -137,7 +149,7 @@ fn read(reader: &mut dyn Reader, keys: &Keys, seconds: u64) -> Result<()> {
             let micros = began.elapsed().saturating_sub(from).as_micros() as u64;
             latencies.saturating_record(micros.max(1));
         }
-        let resident = clock::resident_bytes().unwrap_or(0) as f64;
+        let resident = clock::resident_bytes(None).unwrap_or(0) as f64;
         say(Line::Second(latencies.value_at_quantile(0.5) as f64, latencies.value_at_quantile(0.99) as f64, resident))?;
     }
     Ok(())

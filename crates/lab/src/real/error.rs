@@ -15,6 +15,9 @@ pub enum Error {
     /// PostgreSQL refused, or is not there.
     #[error("PostgreSQL: {}; check the address given with --postgres", said(.0))]
     Postgres(#[from] postgres::Error),
+    /// Monostable's server refused, or is not there.
+    #[error("Monostable's server: {}", said(.0))]
+    Served(postgres::Error),
     /// Redis refused, or is not there.
     #[error("Redis: {0}; check the address given with --redis")]
     Redis(#[from] redis::RedisError),
@@ -41,6 +44,9 @@ pub enum Error {
     /// A process of our own that is killed and started again did not do its part.
     #[error("the process that {0} ended early or said something unexpected: {1:?}")]
     Child(&'static str, String),
+    /// The server cannot be started without its program.
+    #[error("Monostable cannot be served, because it is not known where the program of the laboratory is")]
+    NoProgram,
     /// Both servers are needed.
     #[error("--redis and --postgres belong together: give both addresses or neither")]
     OneServerOnly,

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod pool;
 pub mod record;
 pub mod scale;
+pub mod server;
 pub mod store;
 pub mod workload;
 

@@ -213,6 +213,11 @@ impl Workload {
         format!("SELECT id, name, part, amount, n FROM summary WHERE id = {parameter}")
     }
 
+    /// The page read from the materialized view.
+    pub fn view_sql(&self, parameter: &str) -> String {
+        format!("SELECT id, name, part, amount, n FROM pages WHERE id = {parameter}")
+    }
+
     /// How many rows the tables have at the beginning, in the order of [`Workload::tables`].
     pub fn initial_rows(&self) -> Vec<u64> {
         let events = self.keys * self.events_per_key;

@@ -43,6 +43,31 @@ fn a_transaction_spans_texts() {
     assert_eq!(rows(&db, "SELECT count(*) FROM t"), ["1"]);
 }
 
+#[test]
+fn a_statement_is_described_before_it_runs() {
+    let db = in_memory();
+    let mut session = db.session();
+    session.execute("CREATE TABLE t (k BIGINT PRIMARY KEY, x INTEGER, s TEXT)").unwrap();
+    let names = |sql: &str| {
+        let described = session.describe(sql).unwrap();
+        let columns =
+            described.columns.iter().map(|column| (column.name.clone(), column.data_type)).collect::<Vec<_>>();
+        (described.parameters, columns)
+    };
+    let (big, int, text) = (DataType::BigInt, DataType::Integer, DataType::Text);
+    assert_eq!(names("SELECT s, x FROM t WHERE k = $1"), (vec![big], vec![("s".into(), text), ("x".into(), int)]));
+    assert_eq!(names("INSERT INTO t VALUES ($1, $2, $3)"), (vec![big, int, text], vec![]));
+    assert_eq!(names("DELETE FROM t WHERE x = $1 RETURNING k"), (vec![int], vec![("k".into(), big)]));
+    assert_eq!(names("BEGIN"), (vec![], vec![]));
+    assert_eq!(names("SHOW TABLES").1.len(), 3);
+    assert_eq!(state_of(session.describe("SELECT nonsense FROM t")), "42703");
+    assert_eq!(state_of(session.describe("SELECT 1; SELECT 2")), "42601");
+    assert_eq!(rows(&db, "SELECT count(*) FROM t"), ["0"], "nothing was run");
+    session.execute("BEGIN").unwrap();
+    assert_eq!(session.describe("SELECT k FROM t").unwrap().columns.len(), 1);
+    assert!(session.in_transaction());
+}
+
 /// Unlike PostgreSQL, which refuses everything until ROLLBACK: here a failed statement left no trace, so there is nothing
 /// to be afraid of.
 #[test]

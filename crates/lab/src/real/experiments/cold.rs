@@ -9,12 +9,12 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::{Entrant, Progress};
 use crate::real::bench::Bench;
-use crate::real::child::{Line, Task};
+use crate::real::child::{Killed, Line, Task};
 use crate::real::error::{Error, Result, at};
 use crate::real::store::{self, Form};
 use crate::results::{Contender, Key, Mode, Outcome, Point, Results, Verdict};
@@ -91,17 +91,6 @@ fn prepare(bench: &Bench, killed: &Path) -> Result<()> {
         std::fs::remove_dir_all(killed).map_err(at(killed))?;
     }
     store::copy(&bench.template(Form::View)?, killed)
-}
-
-/// A child that does not outlive its parent's interest.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nobody to kill.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Starts a child, watches it for some seconds of reads, and kills it.

@@ -39,6 +39,7 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
 
 fn sweep(bench: &mut Bench, seed: u64, results: &mut Results, progress: Progress<'_>) -> Result<()> {
     let mut contenders = vec![Contender::A0, Contender::A2, Contender::B1];
+    // PostgreSQL's processor time is not known to us, and so what V costs beside it would not be either.
     if !bench.uses_servers() {
         contenders.push(Contender::V);
     }

@@ -1,7 +1,8 @@
 //! E1: what lives in memory only is lost, under ten times the load that the backend can do alone.
 //!
 //! A cache is flushed. The summary table and the view have nothing to flush; what they lose is everything their process
-//! holds, and they are opened again from disk in the middle of the load. A3 reads its file again.
+//! holds, and they are opened again from disk in the middle of the load. A3 reads its file again. With servers, Monostable's
+//! process is killed and started again, PostgreSQL is left alone, and Redis reads its append-only file if it is allowed to.
 
 use super::{Entrant, Progress, Trial};
 use crate::real::bench::{Action, Bench};
@@ -12,7 +13,7 @@ use crate::results::{Contender, Outcome, Results, Verdict};
 /// Who, what happens to them, and what is expected.
 type Row = (Entrant, Option<Action>, Outcome, &'static str);
 
-fn rows(bench: &Bench, variants: bool) -> Vec<Row> {
+fn rows(bench: &Bench, restarts: bool, variants: bool) -> Vec<Row> {
     let new = |contender| Entrant::new(contender, bench);
     let (naive, full) = (new(Contender::A1), new(Contender::A3));
     let (flush, restart) = (Some(Action::Flush), Some(Action::Restart));
@@ -25,10 +26,10 @@ fn rows(bench: &Bench, variants: bool) -> Vec<Row> {
         (new(Contender::A2), flush, Outcome::Recovered, "comes back after one to three times K/M"),
         (new(Contender::B1), restart, Outcome::Steady, nothing),
     ];
-    if !bench.uses_servers() {
+    if restarts {
         rows.push((full.clone(), restart, Outcome::Steady, "comes back with its file, at once"));
-        rows.push((new(Contender::V), restart, Outcome::Steady, nothing));
     }
+    rows.push((new(Contender::V), restart, Outcome::Steady, nothing));
     if variants {
         let late = naive.policy.clone().filling_late();
         let works_off = "comes back, later than K/M: it works off a queue full of the same hot keys first";
@@ -39,28 +40,18 @@ fn rows(bench: &Bench, variants: bool) -> Vec<Row> {
     rows
 }
 
-/// Who is not measured with servers, and why.
-const WITHOUT_SERVER: [(Contender, &str); 2] = [
-    (
-        Contender::A3,
-        "the laboratory cannot restart a Redis that it was given the address of, so nothing of its file would be seen",
-    ),
-    (
-        Contender::V,
-        "Monostable is a library and has no server here; in this process it would not pay for the network that the others pay for",
-    ),
-];
-
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    for (contender, why) in WITHOUT_SERVER.into_iter().filter(|_| bench.uses_servers()) {
-        let mut found = Verdict::new(&Entrant::new(contender, bench).key("E1", 0, bench));
-        why.clone_into(&mut found.note);
+    let refused = bench.refuses_restart()?;
+    let restarts = refused.is_none();
+    if let Some(why) = refused {
+        let mut found = Verdict::new(&Entrant::new(Contender::A3, bench).key("E1", 0, bench));
+        found.note = why;
         results.verdicts.push(found);
     }
     for (index, &seed) in seeds.iter().enumerate() {
         // Twins and variants once; further seeds show how far the verdicts that matter lie apart.
         let thorough = bench.scale.thorough && index == 0;
-        for (entrant, action, expected, why) in rows(bench, thorough) {
+        for (entrant, action, expected, why) in rows(bench, restarts, thorough) {
             let mut load = bench.load(bench.rate(), seed);
             if action.is_none() {
                 load.duration = (bench.scale.seconds.0 + 2) * SECOND;

@@ -38,10 +38,7 @@ impl Ramp {
 }
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    let mut contenders = vec![Contender::A0, Contender::A1, Contender::A2, Contender::B1];
-    if !bench.uses_servers() {
-        contenders.push(Contender::V);
-    }
+    let contenders = [Contender::A0, Contender::A1, Contender::A2, Contender::B1, Contender::V];
     let ramp = Ramp { dwell: (bench.scale.seconds.0 as usize).clamp(1, 8), top: bench.scale.seconds.1 as usize };
     for &seed in seeds {
         for &contender in &contenders {

@@ -59,9 +59,6 @@ pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progr
         &[Wave { over: 2.0, bounded: false }]
     };
     let mut contenders = vec![Contender::V];
-    if bench.uses_servers() {
-        contenders.clear();
-    }
     if bench.scale.thorough {
         contenders.push(Contender::B1);
     }

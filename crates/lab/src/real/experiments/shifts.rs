@@ -66,10 +66,7 @@ impl Event {
 }
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    let mut contenders = vec![Contender::A1, Contender::A2, Contender::B1];
-    if !bench.uses_servers() {
-        contenders.push(Contender::V);
-    }
+    let contenders = [Contender::A1, Contender::A2, Contender::B1, Contender::V];
     let usual = bench.scale;
     for &seed in seeds {
         for event in Event::ALL {

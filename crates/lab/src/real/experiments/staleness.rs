@@ -21,10 +21,7 @@ const WRITE_SHARE: f64 = 0.05;
 const LOAD: f64 = 0.8;
 
 pub(super) fn run(bench: &mut Bench, seeds: &[u64], results: &mut Results, progress: Progress<'_>) -> Result<()> {
-    let mut contenders = vec![Contender::A1, Contender::A2, Contender::B1];
-    if !bench.uses_servers() {
-        contenders.push(Contender::V);
-    }
+    let contenders = [Contender::A1, Contender::A2, Contender::B1, Contender::V];
     let lost = if bench.scale.thorough { &LOST[..] } else { &LOST[2..] };
     for &seed in seeds {
         for &contender in &contenders {

@@ -4,6 +4,7 @@
 //! A store is filled once, as a template, and copied for each run, so that every run begins with the same bytes. Durability
 //! is on everywhere: a write returns when it survives a crash of the machine.
 
+mod monostable_server;
 mod monostable_views;
 mod postgresql;
 mod sqlite;
@@ -13,6 +14,7 @@ use std::path::Path;
 use super::error::{Result, at};
 use super::workload::{Page, Workload};
 
+pub use monostable_server::Served;
 pub use monostable_views::Views;
 pub use postgresql::Postgres;
 pub use sqlite::Sqlite;

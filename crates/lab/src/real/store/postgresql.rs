@@ -81,20 +81,12 @@ fn summary_sql(workload: &Workload) -> String {
 
 impl Store for Postgres {
     fn reader(&self) -> Result<Box<dyn Reader>> {
-        let mut client = connect(&self.dsn)?;
         let sql = if self.summary { self.workload.summary_sql("$1") } else { self.workload.page_sql("$1") };
-        let statement = client.prepare(&sql)?;
-        Ok(Box::new(PostgresReader { client, statement }))
+        Ok(Box::new(PostgresReader::new(connect(&self.dsn)?, &sql)?))
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>> {
-        let mut client = connect(&self.dsn)?;
-        let mut inserts = Vec::new();
-        for table in self.workload.tables() {
-            let marks: Vec<String> = (1..=table.width).map(|at| format!("${at}")).collect();
-            inserts.push(client.prepare(&format!("INSERT INTO {} VALUES ({})", table.name, marks.join(", ")))?);
-        }
-        Ok(Box::new(PostgresWriter { client, inserts, workload: self.workload }))
+        Ok(Box::new(PostgresWriter::new(connect(&self.dsn)?, self.workload)?))
     }
 
     /// The server is not ours to restart. What a restart of the application loses is its connections' plans, which is
@@ -123,9 +115,18 @@ impl Store for Postgres {
     }
 }
 
-struct PostgresReader {
+/// A connection that asks one statement.
+pub(super) struct PostgresReader {
     client: Client,
     statement: Statement,
+}
+
+impl PostgresReader {
+    /// Prepares a statement that answers a page, with its key as the parameter.
+    pub(super) fn new(mut client: Client, sql: &str) -> Result<PostgresReader> {
+        let statement = client.prepare(sql)?;
+        Ok(PostgresReader { client, statement })
+    }
 }
 
 impl Reader for PostgresReader {
@@ -143,10 +144,23 @@ impl Reader for PostgresReader {
     }
 }
 
-struct PostgresWriter {
+/// A connection that inserts.
+pub(super) struct PostgresWriter {
     client: Client,
     inserts: Vec<Statement>,
     workload: Workload,
+}
+
+impl PostgresWriter {
+    /// Prepares an insert for each table.
+    pub(super) fn new(mut client: Client, workload: Workload) -> Result<PostgresWriter> {
+        let mut inserts = Vec::new();
+        for table in workload.tables() {
+            let marks: Vec<String> = (1..=table.width).map(|at| format!("${at}")).collect();
+            inserts.push(client.prepare(&format!("INSERT INTO {} VALUES ({})", table.name, marks.join(", ")))?);
+        }
+        Ok(PostgresWriter { client, inserts, workload })
+    }
 }
 
 impl Writer for PostgresWriter {
