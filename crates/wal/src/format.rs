@@ -1,3 +1,5 @@
+//! Groups and segments of the log as bytes.
+//!
 #![doc = include_str!("../FORMAT.md")]
 //!
 //! # This module

@@ -1,3 +1,5 @@
+//! Values and rows as bytes that sort as the rows do.
+//!
 #![doc = include_str!("../../FORMAT.md")]
 
 mod column;
