@@ -192,7 +192,7 @@ struct OwnRedis {
 }
 
 impl OwnRedis {
-    /// None, and a word about it, where the program is missing.
+    /// None where the program is missing.
     fn start(more: &[&str]) -> Option<OwnRedis> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -201,10 +201,7 @@ impl OwnRedis {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxmemory", "64mb"]);
         command.args(["--maxmemory-policy", "noeviction", "--port", &port.to_string(), "--dir"]).arg(directory.path());
-        let Ok(child) = command.args(more).stdout(Stdio::null()).spawn() else {
-            println!("skipped: redis-server is not installed");
-            return None;
-        };
+        let child = command.args(more).stdout(Stdio::null()).spawn().ok()?;
         let own = OwnRedis { child, address: format!("127.0.0.1:{port}"), directory };
         wait_until("Redis answers", || own.connection().is_some());
         Some(own)
@@ -242,7 +239,10 @@ fn entry() -> Entry {
 
 #[test]
 fn a_persisted_redis_comes_back_with_its_file_and_its_settings() {
-    let Some(own) = OwnRedis::start(&["--enable-debug-command", "local"]) else { return };
+    let Some(own) = OwnRedis::start(&["--enable-debug-command", "local"]) else {
+        println!("skipped: redis-server is not installed");
+        return;
+    };
     assert_eq!(Redis::refuses_restart(&own.address).expect("an answer"), None);
     let before = own.settings();
     let plan = CachePlan { entries: 10_000, persisted: true };
@@ -273,7 +273,10 @@ fn a_persisted_redis_comes_back_with_its_file_and_its_settings() {
 
 #[test]
 fn a_redis_that_refuses_says_how_to_allow_it() {
-    let Some(own) = OwnRedis::start(&[]) else { return };
+    let Some(own) = OwnRedis::start(&[]) else {
+        println!("skipped: redis-server is not installed");
+        return;
+    };
     let why = Redis::refuses_restart(&own.address).expect("an answer").expect("a refusal");
     assert!(why.contains("--enable-debug-command local"), "{why}");
 }
