@@ -20,7 +20,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Two minutes, nothing to install: SQLite and a cache against Monostable in this process, and the model for the maps.
+    /// Two to three minutes, nothing to install: SQLite and a cache against Monostable in this process, and the model for the maps.
     Quick(Setting),
     /// Every experiment at full size, measured and in the model; a little more than an hour on two cores. Each is
     /// written when it is done.

@@ -1,4 +1,4 @@
-//! How large the runs are: a few seconds for tests, two minutes for a look, an hour for everything.
+//! How large the runs are: a few seconds for tests, two to three minutes for a look, an hour for everything.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl Scale {
         }
     }
 
-    /// Two minutes for everything, simulation and report included.
+    /// Two to three minutes for everything, simulation and report included.
     pub fn quick() -> Scale {
         Scale {
             workload: Workload { kind: Kind::Shop, keys: 1_000, events_per_key: 300, rows_per_event: 5 },

@@ -184,8 +184,10 @@ fn append(mut file: BufWriter<File>, changes: &Receiver<Handed>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Ok(waiting) = write(&mut file, first.into_iter().chain(changes.try_iter())) else { return };
-        // Whoever asked may have gone away.
-        waiting.iter().for_each(|answer| drop(answer.send(())));
+        for answer in waiting {
+            // Whoever asked may have gone away.
+            let _ = answer.send(());
+        }
         if synced.elapsed() >= SYNC_EVERY {
             if file.get_ref().sync_data().is_err() {
                 return;
