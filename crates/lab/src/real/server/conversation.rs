@@ -96,6 +96,10 @@ mod tests {
 
     use super::*;
 
+    fn begun() -> Conversation {
+        Conversation::new(Database::in_memory().unwrap().session())
+    }
+
     fn tag(answer: Result<Answer>) -> String {
         match answer {
             Ok(Answer::Set) => "SET".into(),
@@ -107,8 +111,7 @@ mod tests {
 
     #[test]
     fn an_error_ends_a_transaction_and_its_client_is_told_until_it_ends_it_too() {
-        let db = Database::in_memory().unwrap();
-        let mut conversation = Conversation::new(db.session());
+        let mut conversation = begun();
         assert_eq!(tag(conversation.text("CREATE TABLE t (k BIGINT PRIMARY KEY)")), "CREATE TABLE");
         assert_eq!(tag(conversation.text("BEGIN; INSERT INTO t VALUES (1)")), "BEGIN, INSERT 0 1");
         assert_eq!(conversation.status(), TransactionStatus::Transaction);
@@ -127,8 +130,7 @@ mod tests {
 
     #[test]
     fn what_sets_something_is_accepted_and_nothing_after_it_is_lost() {
-        let db = Database::in_memory().unwrap();
-        let mut conversation = Conversation::new(db.session());
+        let mut conversation = begun();
         assert_eq!(tag(conversation.text("SET search_path = a")), "SET");
         assert_eq!(tag(conversation.text("SET a = 1; CREATE TABLE t (k BIGINT)")), "0A000");
         assert_eq!(tag(conversation.text("COMMIT")), "25P01");
