@@ -127,6 +127,20 @@ mod tests {
 
     use super::*;
 
+    /// A build is bounded by this: what a string takes is counted, and once however often it comes.
+    #[test]
+    fn bytes_are_those_of_different_strings() {
+        let mut interner = Interner::new();
+        interner.intern(1, b"short");
+        let before = interner.byte_len();
+        assert!((5..1_000).contains(&before), "{before}");
+        interner.intern(2, &[7; 100_000]);
+        let after = interner.byte_len();
+        assert!((100_000..101_000).contains(&(after - before)), "{after}");
+        interner.intern(2, &[7; 100_000]);
+        assert_eq!(interner.byte_len(), after);
+    }
+
     proptest! {
         #[test]
         fn it_numbers_as_a_map_does_whatever_the_hash(
