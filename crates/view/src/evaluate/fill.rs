@@ -76,6 +76,9 @@ impl Fill {
                 all.extend(pipelines(world, input, port)?);
             }
         }
+        if matches!(&node.operator, Operator::Aggregate(aggregate) if aggregate.only_counts()) {
+            all.iter_mut().try_for_each(|pipeline| pipeline.count_only(world))?;
+        }
         Ok(all)
     }
 

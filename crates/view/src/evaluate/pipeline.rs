@@ -12,6 +12,7 @@ use monostable_types::{Rows, Weight};
 
 use crate::batch::Batch;
 use crate::delta::Delta;
+use crate::error::Error;
 use crate::failure::Failure;
 use crate::graph::{Node, NodeId};
 use crate::layout::Layout;
@@ -41,6 +42,8 @@ pub(crate) struct Pipeline {
 enum Scan {
     /// The entries of a filled arrangement or aggregate; once each if `distinct`.
     Entries { node: NodeId, distinct: bool, after: Option<Vec<u8>> },
+    /// The least entry of a filled arrangement or aggregate, in the place of all: it has the sum of their weights.
+    Sum { node: NodeId },
     /// The window of a top-k over a filled arrangement, and the position behind what was read.
     Window { node: NodeId, after: Option<Vec<u8>>, position: u128 },
     /// Chunks that were kept, or constants; in reverse.
@@ -127,6 +130,22 @@ fn descend(
 }
 
 impl Pipeline {
+    /// For a consumer that only counts rows: where every entry that is scanned becomes one row, their weights need not be added
+    /// up again, since every run knows the sum of its own.
+    pub(crate) fn count_only(&mut self, world: &World) -> Result<(), StepError> {
+        for &stage in &self.stages {
+            match &world.node(stage)?.operator {
+                Operator::Map(map) if map.only_picks() => {}
+                Operator::Negate => {}
+                _ => return Ok(()),
+            }
+        }
+        if let Scan::Entries { node, distinct: false, .. } = self.scan {
+            self.scan = Scan::Sum { node };
+        }
+        Ok(())
+    }
+
     /// Scans one chunk of at most `rows` rows and passes it on; the number of rows scanned, 0 at the end.
     pub(crate) fn advance(&mut self, world: &World, rows: usize, sink: &mut Sink<'_>) -> Result<usize, StepError> {
         let rows = rows.clamp(1, SCAN_ROWS_MAX);
@@ -135,6 +154,15 @@ impl Pipeline {
                 let Some(chunk) = chunks.pop() else { return Ok(0) };
                 let read = chunk.len().max(1);
                 pass(world, &self.stages, chunk, sink)?;
+                Ok(read)
+            }
+            Scan::Sum { node } => {
+                let node = world.node(*node)?;
+                let at = |failure| StepError::at(node, failure);
+                let (entries, weights) = summed(world.spine(node).map_err(at)?).map_err(at)?;
+                self.scan = Scan::Chunks(Vec::new());
+                let read = entries.len();
+                pass_entries(world, node, false, &self.stages, (&entries, weights), sink)?;
                 Ok(read)
             }
             Scan::Window { node, after, position } => {
@@ -185,6 +213,17 @@ fn scan(
         *after = Some(last);
     }
     Ok(read)
+}
+
+/// The least entry with the sum of all weights; none if there is no entry, or if they cancel.
+fn summed(spine: &Spine) -> Result<(Rows, Vec<Weight>), Failure> {
+    let (mut entries, mut weights) = (Rows::default(), Vec::new());
+    let sum = i64::try_from(spine.weight_sum()).map_err(|_| Error::WeightOverflow)?;
+    if let Some((least, _)) = spine.first(b"")?.filter(|_| sum != 0) {
+        entries.push(least);
+        weights.push(Weight(sum));
+    }
+    Ok((entries, weights))
 }
 
 /// The part of a window that is among the next entries, of which at most `rows` are read, and how many were.

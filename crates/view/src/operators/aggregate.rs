@@ -221,6 +221,11 @@ impl Aggregate {
         }
     }
 
+    /// Whether nothing but the number of its input's rows is asked for: `count(*)` without groups.
+    pub(crate) fn only_counts(&self) -> bool {
+        self.groups == 0 && self.slots.is_empty() && self.ports == [Port::Main]
+    }
+
     /// Adds the contributions of a change that comes in through `ports`.
     pub(crate) fn absorb(
         &self,

@@ -46,6 +46,11 @@ impl Map {
         Map { filter, project, encoded }
     }
 
+    /// Whether every row comes out, and nothing of it is computed: as many rows leave as come in, and no row can fail.
+    pub(crate) fn only_picks(&self) -> bool {
+        self.encoded.as_ref().is_some_and(|encoded| encoded.predicate.is_none())
+    }
+
     /// The change of the output for a change of the input. `row` is the type of the output.
     pub(crate) fn apply(&self, row: &Arc<RowType>, input: &Delta) -> Result<Delta, Failure> {
         match (&self.encoded, input.encoded_rows()) {

@@ -223,6 +223,14 @@ impl Run {
         }
     }
 
+    /// The sum of the weights of all entries.
+    pub(crate) fn weight_sum(&self) -> i128 {
+        match self {
+            Run::Memory(run) => run.batch.weight_sum(),
+            Run::File(run) => run.meta.weight_sum,
+        }
+    }
+
     /// All positions.
     pub(crate) fn everything(&self) -> Range<u64> {
         match self {

@@ -274,6 +274,11 @@ impl Spine {
         Ok(sum)
     }
 
+    /// The sum of the weights of all entries, which every run knows.
+    pub fn weight_sum(&self) -> i128 {
+        self.runs().map(Run::weight_sum).sum()
+    }
+
     /// Whether the Z-set has no entry.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.first(b"")?.is_none())

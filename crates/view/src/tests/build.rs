@@ -3,7 +3,10 @@
 use monostable_types::{DataType, Epoch, Lsn, Value};
 
 use super::model::{ZSet, delta, evaluated, held};
-use crate::{Build, Delta, Evaluation, Graph, Join, NodeId, Progress, Scope, TableId, Version, step};
+use crate::expression::{Column, Compare, Comparison, Literal};
+use crate::{
+    AggregateCall, Build, Delta, Evaluation, Graph, GraphBuilder, Join, NodeId, Progress, Scope, TableId, Version, step,
+};
 
 const TABLE: TableId = TableId(1);
 const TYPES: [DataType; 2] = [DataType::Integer, DataType::Integer];
@@ -113,6 +116,45 @@ fn a_reader_can_stop_early() {
         Ok(())
     });
     assert_eq!((progress.unwrap(), read, evaluation.rows_read()), (Progress::Working, 10, 10));
+}
+
+#[test]
+fn rows_that_are_only_counted_are_not_read() {
+    let (version, _) = table(0..20_000);
+    let gone: Vec<_> = (0..100).map(|n| (vec![Value::Integer(n), Value::Integer(n % 7)], -1)).collect();
+    let version = step(&version, &[(TABLE, delta(&TYPES, &gone))], Scope::All, &[]).unwrap().version;
+    let counted = |input: fn(&mut GraphBuilder, NodeId) -> NodeId| {
+        let mut builder = version.graph().extend();
+        let source = builder.source(TABLE, &TYPES).unwrap();
+        let input = input(&mut builder, source);
+        let count = builder.aggregate(input, 0, &[AggregateCall::count_rows()]).unwrap();
+        let graph = builder.finish();
+        let mut evaluation = Evaluation::new(&version, &graph, count).unwrap();
+        while evaluation.advance(usize::MAX, &mut |_| Ok(())).unwrap() == Progress::Working {}
+        (evaluated(&version, &graph, count), evaluation.rows_read())
+    };
+    let rows = |count| ZSet::from([(vec![Value::BigInt(count)], 1)]);
+    // One row was read of the table, or of each input of the union, and the count itself.
+    assert_eq!(counted(|_, source| source), (rows(19_900), 2));
+    assert_eq!(counted(|builder, source| builder.project(source, &[1]).unwrap()), (rows(19_900), 2));
+    assert_eq!(counted(|builder, source| builder.union(&[source, source]).unwrap()), (rows(39_800), 3));
+    let nothing = |builder: &mut GraphBuilder, source| {
+        let negated = builder.negate(source).unwrap();
+        builder.union(&[source, negated]).unwrap()
+    };
+    assert_eq!(counted(nothing), (rows(0), 3));
+    // What a filter leaves out, and which rows are different, only the rows can tell.
+    let filtered = |builder: &mut GraphBuilder, source| {
+        let bound = Literal::new(Value::Integer(150), DataType::Integer).unwrap();
+        let compare = Compare::new(Comparison::Less, Column::at(0, DataType::Integer), bound);
+        builder.map(source, Some(compare), None).unwrap()
+    };
+    assert_eq!(counted(filtered), (rows(50), 19_901));
+    let distinct = |builder: &mut GraphBuilder, source| {
+        let remainders = builder.project(source, &[1]).unwrap();
+        builder.distinct(remainders).unwrap()
+    };
+    assert_eq!(counted(distinct).0, rows(7));
 }
 
 #[test]
