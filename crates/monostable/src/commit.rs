@@ -365,10 +365,9 @@ impl Pipeline {
     fn append(&self, head: &mut Head, group: Vec<Arc<Ticket>>, stepped: Stepped) -> Option<Lsn> {
         let Stepped { state, deltas, changes } = stepped;
         let epoch = head.state.epoch().next();
-        let record = encode_record(&state.catalog, epoch, group.len(), &deltas);
-        let logged = record.and_then(|record| self.log(head.state.version.lsn, &record));
-        let end = match logged {
-            Ok(logged) => logged,
+        let record = || encode_record(&state.catalog, epoch, group.len(), &deltas);
+        let end = match self.log(head.state.version.lsn, record) {
+            Ok(end) => end,
             Err(error) => {
                 group.iter().for_each(|ticket| ticket.finish(Err(error.clone())));
                 return None;
@@ -390,9 +389,9 @@ impl Pipeline {
 
     /// Appends a record, and tells where it ends. Without a log, positions count records, so that they still order what is
     /// published.
-    fn log(&self, start: Lsn, record: &[u8]) -> Result<Lsn> {
+    fn log(&self, start: Lsn, record: impl FnOnce() -> Result<Vec<u8>>) -> Result<Lsn> {
         let Some(wal) = &self.wal else { return Ok(Lsn(start.0 + 1)) };
-        match wal.append(&[record]) {
+        match wal.append(&[&record()?]) {
             Ok(end) => Ok(Lsn(end.0)),
             Err(error) => Err(self.append_failed(error)),
         }

@@ -35,6 +35,8 @@ pub const BATCH_BYTES_MAX: usize = u32::MAX as usize;
 const PREFIXED_MIN: usize = 8;
 /// Entries between two fences: their prefixes fill eight cache lines.
 const FENCE: usize = 64;
+/// So many prefixes are gone through before they are searched.
+const NEAR: usize = 16;
 /// Where the entries lie in the arena.
 #[derive(Debug)]
 enum Layout {
@@ -194,7 +196,7 @@ impl Batch {
             Ordering::Equal => {}
         }
         let wanted = prefix_after(probe, self.shared);
-        let mut low = self.first_prefix(from, wanted);
+        let mut low = if from == 0 { self.first_prefix(0, wanted) } else { self.first_prefix_near(from, wanted) };
         let mut high = low + gallop(self.len - low, |step| self.prefixes[low + step] == wanted);
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -205,6 +207,17 @@ impl Batch {
             }
         }
         low
+    }
+
+    /// As [`Batch::first_prefix`], where the answer is likely to be near.
+    fn first_prefix_near(&self, from: usize, wanted: u64) -> usize {
+        let near = from + less_near(&self.prefixes[from..], wanted);
+        if near < self.len.min(from + NEAR) { near } else { self.first_prefix(near, wanted) }
+    }
+
+    /// The prefixes behind the first `skip` bytes, if they are at hand.
+    fn prefixes_behind(&self, skip: usize) -> Option<&[u64]> {
+        (skip == self.shared && !self.prefixes.is_empty()).then_some(&self.prefixes)
     }
 
     /// The index of the first prefix from `from` on that is not less than `wanted`.
@@ -251,6 +264,13 @@ impl Batch {
     pub(crate) fn prefix_end(&self, start: usize, prefix: &[u8]) -> usize {
         start + gallop(self.len - start, |step| begins_with(self.entry(start + step), prefix))
     }
+}
+
+/// How many of the first [`NEAR`] prefixes, which ascend, are less than `wanted`. All are looked at: nothing depends on where the
+/// answer lies, so the processor guesses no branch wrong, as it would at every step of a search.
+#[inline]
+fn less_near(prefixes: &[u64], wanted: u64) -> usize {
+    prefixes.iter().take(NEAR).filter(|prefix| **prefix < wanted).count()
 }
 
 /// How many of the first `len` items satisfy `holds`, which holds for a prefix of them; O(log of the answer).

@@ -1,7 +1,8 @@
 //! `step_forked`: a large step on two threads.
 //!
-//! Views that share nothing but tables are maintained independently: the parts into which the graph falls when the sources
-//! are taken out of it. The parts are dealt into two halves of about equal weight, each half is an ordinary step over the
+//! Views that share nothing but tables, and rows picked from tables, are maintained independently: the parts into which the graph
+//! falls when its *front* is taken out of it, the sources and the linear operators that read nothing else. What a half needs of
+//! the front it computes for itself. The parts are dealt into two halves of about equal weight, each half is an ordinary step over the
 //! same old version, and the new version takes each spine from the half that maintains it. So the result is that of
 //! [`crate::step`], bit for bit; if both halves fail, the error is that of the lesser node.
 //!
@@ -9,7 +10,7 @@
 //!
 //! Cost: O(nodes) to deal; worth it from some thousand rows on, so smaller steps are not forked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::Delta;
 use crate::graph::{Graph, NodeId, TableId};
@@ -51,9 +52,11 @@ pub(crate) fn step_in_halves(
     watched: &[NodeId],
     fork: &dyn Fork,
 ) -> Result<Step, StepError> {
-    let Some([first, second]) = halves(version.graph()) else {
+    let front = front(version.graph());
+    let Some([mut first, second]) = halves(version.graph(), &front) else {
         return step_from(origin, version, deltas, Scope::All, watched);
     };
+    first.extend(watched.iter().filter(|node| front.contains(node)));
     for (table, delta) in deltas {
         // Encoded once, before both ask for it.
         let node = version.graph().source(*table).and_then(|id| version.graph().node(id));
@@ -89,13 +92,28 @@ fn united(one: Step, other: Step, second: &[NodeId]) -> Step {
     Step { version, changes }
 }
 
-/// The nodes of the graph without its sources, in two halves that do not read each other; `None` if all of them hang together.
-fn halves(graph: &Graph) -> Option<[Vec<NodeId>; 2]> {
-    let is_source = |id: NodeId| graph.node(id).is_none_or(|node| matches!(node.operator, Operator::Source { .. }));
+/// The sources, and the linear operators whose inputs are all of the front.
+fn front(graph: &Graph) -> BTreeSet<NodeId> {
+    let mut front = BTreeSet::new();
+    // Inputs have smaller ids.
+    for node in graph.nodes() {
+        let is_linear = matches!(
+            node.operator,
+            Operator::Source { .. } | Operator::Values { .. } | Operator::Map(_) | Operator::Union | Operator::Negate
+        );
+        if is_linear && node.inputs.iter().all(|input| front.contains(input)) {
+            front.insert(node.id);
+        }
+    }
+    front
+}
+
+/// The nodes behind the front, in two halves that do not read each other; `None` if all of them hang together.
+fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[Vec<NodeId>; 2]> {
     let mut leaders: BTreeMap<NodeId, NodeId> = BTreeMap::new();
-    for node in graph.nodes().filter(|node| !is_source(node.id)) {
+    for node in graph.nodes().filter(|node| !front.contains(&node.id)) {
         leaders.insert(node.id, node.id);
-        for &input in node.inputs.iter().filter(|&&input| !is_source(input)) {
+        for &input in node.inputs.iter().filter(|input| !front.contains(input)) {
             let (a, b) = (leader(&leaders, node.id), leader(&leaders, input));
             leaders.insert(a.max(b), a.min(b));
         }
@@ -125,4 +143,31 @@ fn leader(leaders: &BTreeMap<NodeId, NodeId>, mut id: NodeId) -> NodeId {
         id = next;
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use monostable_types::DataType;
+
+    use super::*;
+    use crate::{AggregateCall, Join};
+
+    /// Two counts by the same column share the rows that were picked for them, which once kept all of it in one half.
+    #[test]
+    fn views_of_the_same_rows_of_a_table_fall_apart() {
+        let mut builder = Graph::new().extend();
+        let source = builder.source(TableId(1), &[DataType::Integer, DataType::Integer]).unwrap();
+        let picked = builder.project(source, &[1]).unwrap();
+        let one = builder.aggregate(picked, 1, &[AggregateCall::count_rows()]).unwrap();
+        let negated = builder.negate(picked).unwrap();
+        let other = builder.aggregate(negated, 1, &[AggregateCall::count_rows()]).unwrap();
+        let apart = builder.finish();
+        let split = |graph: &Graph| halves(graph, &front(graph));
+        let [first, second] = split(&apart).unwrap();
+        assert_eq!((first, second), (vec![one], vec![other]));
+        // A join of them reads both.
+        let mut builder = apart.extend();
+        builder.join(one, other, Join::on(1)).unwrap();
+        assert!(split(&builder.finish()).is_none());
+    }
 }

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use crate::spine::{PUSH_BYTES_MAX, PUSH_ENTRIES_MAX};
+use crate::spine::{PUSH_BYTES_MAX, PUSH_ENTRIES_MAX, TIER};
 
 /// Which runs are in disorder.
 #[derive(Clone, Copy)]
@@ -77,9 +77,9 @@ pub fn choose(shape: &SpineShape) -> Option<MergeChoice> {
     in_memory.or_else(|| disorder(&shape.files, 0, u64::MAX, FILES).map(MergeChoice::Files)).or_else(unindexed)
 }
 
-/// Whether a push can no longer absorb the run.
+/// Whether pushes of runs like it do not absorb the run: together they would be too much for one push.
 fn is_settled(run: &RunShape) -> bool {
-    run.entries > PUSH_ENTRIES_MAX as u64 || run.bytes > PUSH_BYTES_MAX as u64
+    run.entries > (PUSH_ENTRIES_MAX / TIER) as u64 || run.bytes > (PUSH_BYTES_MAX / TIER) as u64
 }
 
 /// The youngest runs from `start` on that are not in geometric order, as many of them as one merge puts in order.

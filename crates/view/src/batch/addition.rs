@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::{Batch, BatchBuilder, compare_bytes, gallop, shared_len};
+use super::{Batch, BatchBuilder, NEAR, compare_bytes, gallop, less_near, shared_len};
 use crate::error::{Error, Result};
 
 /// The sum of two batches, computed in slices.
@@ -29,13 +29,15 @@ pub(crate) struct Addition {
 impl Addition {
     pub(crate) fn new(left: Arc<Batch>, right: Arc<Batch>) -> Addition {
         let skip = match (left.is_empty(), right.is_empty()) {
+            (true, _) => right.shared,
+            (_, true) => left.shared,
             (false, false) => {
                 let shared = left.shared.min(right.shared);
                 shared_len(&left.entry(0)[..shared], &right.entry(0)[..shared])
             }
-            _ => 0,
         };
-        let output = BatchBuilder::with_capacity(left.len() + right.len(), left.entry_bytes() + right.entry_bytes());
+        let output = BatchBuilder::with_capacity(left.len() + right.len(), left.entry_bytes() + right.entry_bytes())
+            .with_prefixes_behind(skip);
         Addition { left, right, at: (0, 0), skip, output }
     }
 
@@ -93,8 +95,16 @@ fn compare(a: &Batch, i: usize, b: &Batch, j: usize, skip: usize) -> Ordering {
 /// How many entries of `a` from `i` on are less than the entry `j` of `b`, given that the first is.
 fn stretch(a: &Batch, i: usize, b: &Batch, j: usize, skip: usize) -> usize {
     let (wanted, entry) = (b.prefix_behind(j, skip), b.entry(j));
-    1 + gallop(a.len() - i - 1, |step| {
-        let at = i + 1 + step;
-        a.prefix_behind(at, skip).cmp(&wanted).then_with(|| compare_bytes(a.entry(at), entry, skip)).is_lt()
-    })
+    let start = i + 1;
+    let Some(prefixes) = a.prefixes_behind(skip).map(|prefixes| &prefixes[start..]) else {
+        let less = |at| a.prefix_behind(at, skip).cmp(&wanted).then_with(|| compare_bytes(a.entry(at), entry, skip));
+        return 1 + gallop(a.len() - start, |step| less(start + step).is_lt());
+    };
+    let mut less = less_near(prefixes, wanted);
+    if less == NEAR {
+        less += gallop(prefixes.len() - less, |step| prefixes[less + step] < wanted);
+    }
+    let rest = &prefixes[less..];
+    let tied = |step: usize| rest[step] == wanted && compare_bytes(a.entry(start + less + step), entry, skip).is_lt();
+    1 + less + gallop(rest.len(), tied)
 }

@@ -12,7 +12,7 @@ use super::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX, FENCE, Layout, PREFIXED_MIN
 use crate::error::{Error, Result};
 use crate::hash::entry_hash;
 
-/// Up to so many bytes of an arena are left unused: giving them back costs more than they are worth.
+/// Up to so many bytes of an array are left unused: giving them back costs more than they are worth.
 const SPARE_BYTES: usize = 1024;
 
 /// Builds a batch from entries that come in strictly ascending order.
@@ -27,6 +27,9 @@ pub(crate) struct BatchBuilder {
     /// The weight of each entry, once one is not 1.
     weights: Vec<i64>,
     entries_max: usize,
+    /// How many bytes all entries are known to share, where the prefixes behind them are copied with the entries.
+    shared: Option<usize>,
+    prefixes: Vec<u64>,
     hash: u128,
     weight_sum: i128,
 }
@@ -36,6 +39,11 @@ impl BatchBuilder {
     pub(crate) fn with_capacity(entries: usize, bytes: usize) -> BatchBuilder {
         let arena = Vec::with_capacity(bytes.min(BATCH_BYTES_MAX));
         BatchBuilder { arena, entries_max: entries, ..BatchBuilder::default() }
+    }
+
+    /// Has [`BatchBuilder::copy`] copy prefixes too. All entries share their first `shared` bytes, and all come by `copy`.
+    pub(super) fn with_prefixes_behind(self, shared: usize) -> BatchBuilder {
+        BatchBuilder { shared: Some(shared), prefixes: Vec::with_capacity(self.entries_max), ..self }
     }
 
     /// Adds an entry that is greater than all before it. `weight` is not zero.
@@ -146,6 +154,12 @@ impl BatchBuilder {
             }
         }
         self.arena.extend_from_slice(&from.arena[span]);
+        if let Some(shared) = self.shared {
+            match from.prefixes_behind(shared) {
+                Some(prefixes) => self.prefixes.extend_from_slice(&prefixes[range.clone()]),
+                None => self.prefixes.extend(range.clone().map(|index| from.prefix_behind(index, shared))),
+            }
+        }
         match &from.weights {
             None => {
                 if !self.weights.is_empty() {
@@ -200,15 +214,15 @@ impl BatchBuilder {
             }
         };
         let weights = (!self.weights.iter().all(|&weight| weight == 1)).then_some(self.weights);
-        let spare = self.arena.capacity() - self.arena.len();
-        if spare > SPARE_BYTES && spare > self.arena.len() / 8 {
-            self.arena.shrink_to_fit();
-        }
+        trim(&mut self.arena);
         let (len, hash, weight_sum) = (self.len, self.hash, self.weight_sum);
         let mut batch = Batch { arena: self.arena, layout, len, weights, hash, weight_sum, ..Batch::default() };
         if len > 0 {
-            batch.shared = shared_len(batch.entry(0), batch.entry(len - 1));
-            if len >= PREFIXED_MIN {
+            batch.shared = self.shared.unwrap_or_else(|| shared_len(batch.entry(0), batch.entry(len - 1)));
+            if len >= PREFIXED_MIN && self.shared.is_some() {
+                trim(&mut self.prefixes);
+                batch.prefixes = self.prefixes;
+            } else if len >= PREFIXED_MIN {
                 batch.prefixes = (0..len).map(|index| prefix_after(batch.entry(index), batch.shared)).collect();
             }
             if len > FENCE * FENCE {
@@ -216,5 +230,13 @@ impl BatchBuilder {
             }
         }
         batch
+    }
+}
+
+/// Gives back what is left over, if it is much.
+fn trim<T>(items: &mut Vec<T>) {
+    let spare = (items.capacity() - items.len()) * size_of::<T>();
+    if spare > SPARE_BYTES && items.capacity() - items.len() > items.len() / 8 {
+        items.shrink_to_fit();
     }
 }

@@ -141,6 +141,12 @@ impl MemoryRun {
         index < batch.len() && batch.may_begin(index, key) && extent.matches(batch.entry(index), key)
     }
 
+    /// The first entry of a key from `start` on that has a positive weight.
+    pub(crate) fn positive(&self, start: usize, key: &[u8], extent: &KeyExtent) -> Option<&[u8]> {
+        let mut of_key = (start..self.batch.len()).take_while(|&at| self.has_key(at, key, extent));
+        of_key.find(|&at| self.batch.weight(at) > 0).map(|at| self.batch.entry(at))
+    }
+
     pub(crate) fn batch(&self) -> &Arc<Batch> {
         &self.batch
     }

@@ -36,7 +36,7 @@ pub const PUSH_ENTRIES_MAX: usize = 1024;
 /// The most bytes that one `push` merges, beyond those that it brings.
 pub(crate) const PUSH_BYTES_MAX: usize = 128 * 1024;
 /// So many small runs of one tier become one run of the next, which holds runs so many times as long.
-const TIER: usize = 4;
+pub(crate) const TIER: usize = 4;
 
 /// A Z-set as a list of immutable runs. Cloning is cheap. See the module's documentation.
 #[derive(Clone, Debug)]

@@ -135,6 +135,9 @@ impl<'a> Seeker<'a> {
 
 /// The first entry of a key from `start` on that has a positive weight.
 fn positive<'a>(run: &'a Run, start: u64, key: &[u8], extent: &KeyExtent) -> Result<Option<&'a [u8]>> {
+    if let Run::Memory(run) = run {
+        return Ok(run.positive(start as usize, key, extent));
+    }
     let mut cursor = run.cursor(start..run.everything().end, Direction::Ascending)?;
     while let Some(current) = cursor.as_mut().filter(|current| extent.matches(current.entry, key)) {
         if current.weight > 0 {
