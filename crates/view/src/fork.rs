@@ -1,9 +1,9 @@
 //! `step_forked`: a large step on two threads.
 //!
-//! Views that share nothing but tables, and rows picked from tables, are maintained independently: the parts into which the graph
-//! falls when its *front* is taken out of it, the sources and the linear operators that read nothing else. What a half needs of
-//! the front it computes for itself. The parts are dealt into two halves of about equal weight, each half is an ordinary step over the
-//! same old version, and the new version takes each spine from the half that maintains it. So the result is that of
+//! Views that share nothing but tables, and rows picked from tables, are maintained independently. So the *front* of the graph goes
+//! first: the sources, the arrangements of tables through which others get their rows, and the linear operators that read nothing
+//! else. Then the parts into which the rest falls are dealt into two halves of about equal weight, and each half goes on from
+//! there with what it needs. The new version takes each spine from the half that maintains it. So the result is that of
 //! [`crate::step`], bit for bit; if both halves fail, the error is that of the lesser node.
 //!
 //! This crate starts no thread. Who calls it says how two things are done at the same time, or that they are not ([`Fork`]).
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::delta::Delta;
 use crate::graph::{Graph, NodeId, TableId};
 use crate::operators::Operator;
-use crate::step::{Origin, Scope, Step, StepError, step_from};
+use crate::step::{Flow, Origin, Scope, Step, StepError, reads_rows, step_from};
 use crate::version::Version;
 
 /// From this many changed rows on a step is forked.
@@ -52,56 +52,61 @@ pub(crate) fn step_in_halves(
     watched: &[NodeId],
     fork: &dyn Fork,
 ) -> Result<Step, StepError> {
-    let front = front(version.graph());
-    let Some([mut first, second]) = halves(version.graph(), &front) else {
+    let graph = version.graph();
+    let front = front(graph);
+    let Some([first, second]) = halves(graph, &front) else {
         return step_from(origin, version, deltas, Scope::All, watched);
     };
-    first.extend(watched.iter().filter(|node| front.contains(node)));
-    for (table, delta) in deltas {
-        // Encoded once, before both ask for it.
-        let node = version.graph().source(*table).and_then(|id| version.graph().node(id));
-        if let Some(node) = node {
-            delta.rows().map_err(|failure| StepError::at(node, failure))?;
-        }
-    }
-    let (mut one, mut other) = (None, None);
-    let run = |nodes: &[NodeId]| {
-        let watched: Vec<NodeId> = watched.iter().copied().filter(|node| nodes.contains(node)).collect();
-        step_from(origin, version, deltas, Scope::Only(nodes), &watched)
+    let watched_of = |nodes: &BTreeSet<NodeId>| -> Vec<NodeId> {
+        watched.iter().copied().filter(|node| nodes.contains(node)).collect()
     };
+    let mut flow = Flow::new(origin, version, Some(front.clone()), &watched_of(&front)).holding();
+    flow.feed(deltas)?;
+    flow.run()?;
+    let run = |nodes: &BTreeSet<NodeId>| {
+        let mut half = flow.branch(nodes.clone(), &watched_of(nodes))?;
+        half.run()?;
+        half.into_step()
+    };
+    let (mut one, mut other) = (None, None);
     fork.both(&mut || one = Some(run(&first)), &mut || other = Some(run(&second)));
     let never = || StepError::outside(crate::Failure::inconsistent("a half of a step was not done"));
     match (one.ok_or_else(never)?, other.ok_or_else(never)?) {
-        (Ok(one), Ok(other)) => Ok(united(one, other, &second)),
+        (Ok(one), Ok(other)) => Ok(united(flow.into_step()?.changes, one, other, &second)),
         (Err(one), Err(other)) => Err(if other.node < one.node { other } else { one }),
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
 
-/// The version and the changes of both halves. `second` names the nodes of the second one.
-fn united(one: Step, other: Step, second: &[NodeId]) -> Step {
-    let Step { mut version, mut changes } = one;
+/// The version and the changes of both halves, and the changes of the front. `second` names the nodes of the second half.
+fn united(mut changes: Vec<(NodeId, Delta)>, one: Step, other: Step, second: &BTreeSet<NodeId>) -> Step {
+    let mut version = one.version;
     for &id in second {
         let arrangement = version.graph().node(id).and_then(|node| node.arrangement());
         if let Some((id, spine)) = arrangement.and_then(|id| Some((id, other.version.spine(id)?))) {
             version.set_spine(id, spine.clone());
         }
     }
-    changes.extend(other.changes);
+    changes.extend(one.changes.into_iter().chain(other.changes));
     changes.sort_by_key(|(node, _)| *node);
     Step { version, changes }
 }
 
-/// The sources, and the linear operators whose inputs are all of the front.
+/// The sources, the linear operators whose inputs are all of the front, and such arrangements as others take rows from.
 fn front(graph: &Graph) -> BTreeSet<NodeId> {
     let mut front = BTreeSet::new();
     // Inputs have smaller ids.
     for node in graph.nodes() {
-        let is_linear = matches!(
-            node.operator,
-            Operator::Source { .. } | Operator::Values { .. } | Operator::Map(_) | Operator::Union | Operator::Negate
-        );
-        if is_linear && node.inputs.iter().all(|input| front.contains(input)) {
+        let belongs = match &node.operator {
+            Operator::Source { .. } | Operator::Values { .. } => true,
+            Operator::Map(_) | Operator::Union | Operator::Negate => true,
+            Operator::Arrange(_) => {
+                let mut consumers = graph.consumers(node.id).iter().filter_map(|&to| graph.node(to));
+                consumers.any(|consumer| reads_rows(consumer, node.id))
+            }
+            Operator::Distinct | Operator::Join(_) | Operator::TopK(_) | Operator::Aggregate(_) => false,
+        };
+        if belongs && node.inputs.iter().all(|input| front.contains(input)) {
             front.insert(node.id);
         }
     }
@@ -109,7 +114,7 @@ fn front(graph: &Graph) -> BTreeSet<NodeId> {
 }
 
 /// The nodes behind the front, in two halves that do not read each other; `None` if all of them hang together.
-fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[Vec<NodeId>; 2]> {
+fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[BTreeSet<NodeId>; 2]> {
     let mut leaders: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for node in graph.nodes().filter(|node| !front.contains(&node.id)) {
         leaders.insert(node.id, node.id);
@@ -129,7 +134,7 @@ fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[Vec<NodeId>; 2]> {
     }
     let mut parts: Vec<(u64, Vec<NodeId>)> = parts.into_values().collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.0));
-    let (mut halves, mut weights) = ([Vec::new(), Vec::new()], [0, 0]);
+    let (mut halves, mut weights) = ([BTreeSet::new(), BTreeSet::new()], [0, 0]);
     for (weight, nodes) in parts {
         let lighter = usize::from(weights[1] < weights[0]);
         weights[lighter] += weight;
@@ -157,14 +162,15 @@ mod tests {
     fn views_of_the_same_rows_of_a_table_fall_apart() {
         let mut builder = Graph::new().extend();
         let source = builder.source(TableId(1), &[DataType::Integer, DataType::Integer]).unwrap();
-        let picked = builder.project(source, &[1]).unwrap();
+        let table = builder.arrange(source, &[0]).unwrap();
+        let picked = builder.project(table, &[1]).unwrap();
         let one = builder.aggregate(picked, 1, &[AggregateCall::count_rows()]).unwrap();
         let negated = builder.negate(picked).unwrap();
         let other = builder.aggregate(negated, 1, &[AggregateCall::count_rows()]).unwrap();
         let apart = builder.finish();
         let split = |graph: &Graph| halves(graph, &front(graph));
         let [first, second] = split(&apart).unwrap();
-        assert_eq!((first, second), (vec![one], vec![other]));
+        assert_eq!((first, second), (BTreeSet::from([one]), BTreeSet::from([other])));
         // A join of them reads both.
         let mut builder = apart.extend();
         builder.join(one, other, Join::on(1)).unwrap();

@@ -109,43 +109,14 @@ pub(crate) fn step_from(
     scope: Scope<'_>,
     watched: &[NodeId],
 ) -> Result<Step, StepError> {
-    let graph = version.graph();
     let scope = match scope {
         Scope::All => None,
-        Scope::Only(nodes) => Some(graph.closure(nodes)),
+        Scope::Only(nodes) => Some(version.graph().closure(nodes)),
     };
-    let mut flow = Flow {
-        origin,
-        graph,
-        old: version,
-        new: version.clone(),
-        scope,
-        queue: BinaryHeap::new(),
-        work: NodeMap::with_capacity_and_hasher(NODES, BuildHasherDefault::default()),
-        encodings: NodeMap::with_capacity_and_hasher(NODES, BuildHasherDefault::default()),
-        chunks: 0,
-        changes: watched.iter().map(|&node| (node, Vec::new())).collect(),
-    };
-    for (table, delta) in deltas {
-        let Some(node) = graph.source(*table).and_then(|id| graph.node(id)) else { continue };
-        if !delta.is_empty() && flow.in_scope(node.id) {
-            delta.check_type(&node.row).map_err(|failure| StepError::at(node, failure))?;
-            delta.rows().map_err(|failure| StepError::at(node, failure))?;
-            flow.emit(node.id, delta.clone())?;
-        }
-    }
-    while let Some(Reverse(id)) = flow.queue.pop() {
-        if let Some(node) = graph.node(id) {
-            flow.finish(node)?;
-        }
-    }
-    let mut changes = Vec::new();
-    for (id, chunks) in flow.changes {
-        if let Some(change) = Delta::concat(&chunks).map_err(StepError::outside)? {
-            changes.push((id, change));
-        }
-    }
-    Ok(Step { version: flow.new, changes })
+    let mut flow = Flow::new(origin, version, scope, watched);
+    flow.feed(deltas)?;
+    flow.run()?;
+    flow.into_step()
 }
 
 /// So many nodes a step has room for at once.
@@ -190,12 +161,14 @@ struct Work {
 }
 
 /// One step on its way through the graph.
-struct Flow<'a> {
+pub(crate) struct Flow<'a> {
     origin: Origin,
     graph: &'a Graph,
     old: &'a Version,
     new: Version,
     scope: Option<BTreeSet<NodeId>>,
+    /// What came out of nodes for consumers that are out of scope, if somebody wants to [branch](Flow::branch) off.
+    held: Option<Vec<(NodeId, Delta)>>,
     /// Nodes that have a change to finish, least first, which is topological order. Each is in it once.
     queue: BinaryHeap<Reverse<NodeId>>,
     /// For every node that was ever put into the queue.
@@ -207,6 +180,96 @@ struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
+    /// A step in which nothing has happened yet. `scope` names all nodes that it maintains; none means all there are.
+    pub(crate) fn new(
+        origin: Origin,
+        version: &'a Version,
+        scope: Option<BTreeSet<NodeId>>,
+        watched: &[NodeId],
+    ) -> Flow<'a> {
+        Flow {
+            origin,
+            graph: version.graph(),
+            old: version,
+            new: version.clone(),
+            scope,
+            held: None,
+            queue: BinaryHeap::new(),
+            work: NodeMap::with_capacity_and_hasher(NODES, BuildHasherDefault::default()),
+            encodings: NodeMap::with_capacity_and_hasher(NODES, BuildHasherDefault::default()),
+            chunks: 0,
+            changes: watched.iter().map(|&node| (node, Vec::new())).collect(),
+        }
+    }
+
+    /// Keeps what others need that branch off when it has run.
+    pub(crate) fn holding(self) -> Flow<'a> {
+        Flow { held: Some(Vec::new()), ..self }
+    }
+
+    /// Takes in changes of tables.
+    pub(crate) fn feed(&mut self, deltas: &[(TableId, Delta)]) -> Result<(), StepError> {
+        for (table, delta) in deltas {
+            let Some(node) = self.graph.source(*table).and_then(|id| self.graph.node(id)) else { continue };
+            if !delta.is_empty() && self.in_scope(node.id) {
+                delta.check_type(&node.row).map_err(|failure| StepError::at(node, failure))?;
+                delta.rows().map_err(|failure| StepError::at(node, failure))?;
+                self.emit(node.id, delta.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes every node that has a change.
+    pub(crate) fn run(&mut self) -> Result<(), StepError> {
+        while let Some(Reverse(id)) = self.queue.pop() {
+            if let Some(node) = self.graph.node(id) {
+                self.finish(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The step of other nodes that goes on from what this one has come to. It must be [`Flow::holding`] and have run; `scope`
+    /// names nodes of which each input is in this step's scope or in their own.
+    pub(crate) fn branch(&self, scope: BTreeSet<NodeId>, watched: &[NodeId]) -> Result<Flow<'a>, StepError> {
+        let mut branch = Flow::new(self.origin, self.old, Some(scope), watched);
+        branch.new = self.new.clone();
+        for (&id, work) in self.work.iter().filter(|(_, work)| work.batch.is_some()) {
+            branch.work.insert(id, Work { contributions: None, batch: work.batch.clone() });
+            branch.wake_readers(id);
+        }
+        for (from, delta) in self.held.iter().flatten() {
+            branch.emit(*from, delta.clone())?;
+        }
+        Ok(branch)
+    }
+
+    /// The outcome.
+    pub(crate) fn into_step(self) -> Result<Step, StepError> {
+        let mut changes = Vec::new();
+        for (id, chunks) in self.changes {
+            if let Some(change) = Delta::concat(&chunks).map_err(StepError::outside)? {
+                changes.push((id, change));
+            }
+        }
+        Ok(Step { version: self.new, changes })
+    }
+
+    /// Has those who read the batch of a node finish.
+    fn wake_readers(&mut self, id: NodeId) {
+        let graph = self.graph;
+        for &to in graph.consumers(id) {
+            let Some(consumer) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
+            match &consumer.operator {
+                Operator::Distinct | Operator::Join(_) | Operator::TopK(_) | Operator::Aggregate(_) => {
+                    self.wait(to);
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn in_scope(&self, id: NodeId) -> bool {
         self.scope.as_ref().is_none_or(|scope| scope.contains(&id))
     }
@@ -235,6 +298,7 @@ impl<'a> Flow<'a> {
                 changes.push(delta.clone());
             }
             let graph = self.graph;
+            self.hold(from, &delta)?;
             for (index, &to) in graph.consumers(from).iter().enumerate() {
                 let Some(node) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
                 let at = |failure| StepError::at(node, failure);
@@ -256,6 +320,16 @@ impl<'a> Flow<'a> {
                     Operator::Source { .. } | Operator::Values { .. } => {}
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, from: NodeId, delta: &Delta) -> Result<(), StepError> {
+        let wanted = self.held.is_some() && self.graph.consumers(from).iter().any(|&to| !self.in_scope(to));
+        if let Some(held) = self.held.as_mut().filter(|_| wanted) {
+            // Encoded once, before several ask for it.
+            delta.rows().map_err(StepError::outside)?;
+            held.push((from, delta.clone()));
         }
         Ok(())
     }
@@ -306,22 +380,12 @@ impl<'a> Flow<'a> {
             self.new.set_spine(id, spine);
         }
         self.wait(node.id).batch = Some(Arc::clone(&batch));
+        self.wake_readers(node.id);
         let graph = self.graph;
-        let mut rows_wanted = self.changes.contains_key(&node.id);
-        for &to in graph.consumers(node.id) {
-            let Some(consumer) = graph.node(to).filter(|_| self.in_scope(to)) else { continue };
-            match &consumer.operator {
-                Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => {
-                    self.wait(to);
-                }
-                Operator::Aggregate(aggregate) => {
-                    let mut ports = consumer.ports_of(node.id);
-                    rows_wanted |= ports.any(|port| aggregate.ports()[port] != Port::Extreme);
-                    self.wait(to);
-                }
-                _ => rows_wanted = true,
-            }
-        }
+        let counts = |to| self.held.is_some() || self.in_scope(to);
+        let mut consumers = graph.consumers(node.id).iter().filter(|&&to| counts(to));
+        let rows_wanted = self.changes.contains_key(&node.id)
+            || consumers.any(|&to| graph.node(to).is_some_and(|consumer| reads_rows(consumer, node.id)));
         if !rows_wanted {
             return Ok(());
         }
@@ -437,6 +501,15 @@ impl<'a> Flow<'a> {
             self.wait(node.id).batch = Some(batch);
         }
         Ok(change.output)
+    }
+}
+
+/// Whether a node takes the rows of the change of its input, not the batch of an arrangement.
+pub(crate) fn reads_rows(consumer: &Node, input: NodeId) -> bool {
+    match &consumer.operator {
+        Operator::Distinct | Operator::Join(_) | Operator::TopK(_) => false,
+        Operator::Aggregate(aggregate) => consumer.ports_of(input).any(|port| aggregate.ports()[port] != Port::Extreme),
+        _ => true,
     }
 }
 
