@@ -13,15 +13,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::Delta;
-use crate::graph::{Graph, NodeId, TableId};
+use crate::graph::{Graph, Node, NodeId, TableId};
 use crate::operators::Operator;
+use crate::spine::Spine;
 use crate::step::{Flow, Origin, Scope, Step, StepError, reads_rows, step_from};
 use crate::version::Version;
 
 /// From this many changed rows on a step is forked.
 pub const FORK_ROWS_MIN: usize = 2048;
-/// What an aggregate weighs, where an arrangement weighs 1.
-const AGGREGATE_WEIGHT: u64 = 3;
+/// What a changed row costs, as profiles have it: in a linear operator, sorted into an arrangement, with its partners looked up, and
+/// in an aggregate, if each row has a group of its own.
+const LINEAR_WEIGHT: u64 = 1;
+const ARRANGE_WEIGHT: u64 = 2;
+const JOIN_WEIGHT: u64 = 8;
+const GROUP_WEIGHT: u64 = 18;
 
 /// How two things are done.
 pub trait Fork {
@@ -54,7 +59,8 @@ pub(crate) fn step_in_halves(
 ) -> Result<Step, StepError> {
     let graph = version.graph();
     let front = front(graph);
-    let Some([first, second]) = halves(graph, &front) else {
+    let rows = deltas.iter().map(|(_, delta)| delta.len() as u64).sum();
+    let Some([first, second]) = halves(graph, &front, |node| weight(version, node, rows)) else {
         return step_from(origin, version, deltas, Scope::All, watched);
     };
     let watched_of = |nodes: &BTreeSet<NodeId>| -> Vec<NodeId> {
@@ -114,7 +120,7 @@ fn front(graph: &Graph) -> BTreeSet<NodeId> {
 }
 
 /// The nodes behind the front, in two halves that do not read each other; `None` if all of them hang together.
-fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[BTreeSet<NodeId>; 2]> {
+fn halves(graph: &Graph, front: &BTreeSet<NodeId>, weight: impl Fn(&Node) -> u64) -> Option<[BTreeSet<NodeId>; 2]> {
     let mut leaders: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for node in graph.nodes().filter(|node| !front.contains(&node.id)) {
         leaders.insert(node.id, node.id);
@@ -126,10 +132,7 @@ fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[BTreeSet<NodeId>; 
     let mut parts: BTreeMap<NodeId, (u64, Vec<NodeId>)> = BTreeMap::new();
     for &id in leaders.keys() {
         let part = parts.entry(leader(&leaders, id)).or_default();
-        part.0 += match graph.node(id).map(|node| &node.operator) {
-            Some(Operator::Aggregate(_)) => AGGREGATE_WEIGHT,
-            _ => 1,
-        };
+        part.0 += graph.node(id).map_or(0, |node| weight(node));
         part.1.push(id);
     }
     let mut parts: Vec<(u64, Vec<NodeId>)> = parts.into_values().collect();
@@ -141,6 +144,20 @@ fn halves(graph: &Graph, front: &BTreeSet<NodeId>) -> Option<[BTreeSet<NodeId>; 
         halves[lighter].extend(nodes);
     }
     halves.iter().all(|half| !half.is_empty()).then_some(halves)
+}
+
+/// About what so many changed rows cost in a node, for each of them. The groups of an aggregate are at most as many as it has.
+fn weight(version: &Version, node: &Node, rows: u64) -> u64 {
+    match &node.operator {
+        Operator::Aggregate(_) => {
+            let stats = version.spine_of(node.id).map(Spine::stats).unwrap_or_default();
+            let groups = (stats.memory_entries + stats.file_entries).min(rows);
+            LINEAR_WEIGHT + GROUP_WEIGHT * groups / rows.max(1)
+        }
+        Operator::Join(_) => JOIN_WEIGHT,
+        Operator::Arrange(_) | Operator::Distinct | Operator::TopK(_) => ARRANGE_WEIGHT,
+        _ => LINEAR_WEIGHT,
+    }
 }
 
 fn leader(leaders: &BTreeMap<NodeId, NodeId>, mut id: NodeId) -> NodeId {
@@ -168,7 +185,7 @@ mod tests {
         let negated = builder.negate(picked).unwrap();
         let other = builder.aggregate(negated, 1, &[AggregateCall::count_rows()]).unwrap();
         let apart = builder.finish();
-        let split = |graph: &Graph| halves(graph, &front(graph));
+        let split = |graph: &Graph| halves(graph, &front(graph), |_| 1);
         let [first, second] = split(&apart).unwrap();
         assert_eq!((first, second), (BTreeSet::from([one]), BTreeSet::from([other])));
         // A join of them reads both.

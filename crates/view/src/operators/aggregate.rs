@@ -34,7 +34,7 @@ use crate::failure::Failure;
 use crate::identity;
 use crate::key::KeyExtent;
 use crate::layout::{Layout, RowType};
-use crate::spine::{Spine, WARM_KEYS};
+use crate::spine::Spine;
 
 use accumulator::{Accumulator, Kind};
 use codec::{Reader, put_signed};
@@ -255,14 +255,7 @@ impl Aggregate {
         let mut change = Changes::with_capacity(contributions.len(), rows_wanted);
         let (mut state, mut entry) = (State::default(), Vec::with_capacity(ENTRY_BYTES));
         let mut ends = Vec::with_capacity(row.len() + 1);
-        let mut states = old.seeker(contributions.len());
-        let order = contributions.order();
-        for (number, &group) in order.iter().enumerate() {
-            if number % WARM_KEYS == 0 {
-                states.warm(&contributions.hashes(&order[number..order.len().min(number + WARM_KEYS)]));
-            }
-            let contribution = contributions.of(group, self.slots.len());
-            let old_entry = states.newest(contribution.group, contribution.hash)?;
+        contributions.meet(old, self.slots.len(), |contribution, old_entry| {
             let old_row = match old_entry {
                 Some(entry) => {
                     self.layout.codec().boundaries_until(entry, row.len(), &mut ends)?;
@@ -286,8 +279,8 @@ impl Aggregate {
                 state.encode(&mut entry);
             }
             let new = self.is_shown(&state).then_some((entry.as_slice(), new_row));
-            change.push(old_entry.zip(old_row), new)?;
-        }
+            change.push(old_entry.zip(old_row), new)
+        })?;
         Ok(Change { state: change.state.finish(), output: Delta::encoded(row, change.rows, change.weights) })
     }
 
@@ -310,11 +303,8 @@ impl Aggregate {
         let groups = contributions.len();
         let mut change = BatchBuilder::with_capacity(2 * groups, ENTRY_BYTES * groups);
         let (mut sum, mut entry) = (State::default(), Vec::new());
-        let mut states = sums.seeker(groups);
-        for group in contributions.order() {
-            let contribution = contributions.of(group, self.slots.len());
+        contributions.meet(sums, self.slots.len(), |contribution, old_entry| {
             let group = contribution.group;
-            let old_entry = states.newest(group, contribution.hash)?;
             match old_entry {
                 Some(entry) => self.decode_state(&entry[group.len()..], &mut sum)?,
                 None => self.reset(&mut sum),
@@ -326,8 +316,8 @@ impl Aggregate {
                 entry.extend_from_slice(group);
                 sum.encode(&mut entry);
             }
-            push_change(&mut change, old_entry, stays.then_some(entry.as_slice()))?;
-        }
+            push_change(&mut change, old_entry, stays.then_some(entry.as_slice()))
+        })?;
         Ok(change.finish())
     }
 

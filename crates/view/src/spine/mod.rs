@@ -29,7 +29,7 @@ use crate::merge::Replacement;
 use crate::policy::{RunShape, SpineShape};
 use crate::run::{Direction, Found, MemoryRun, Run};
 pub use entries::Entries;
-pub(crate) use seek::{Seeker, WARM_KEYS};
+pub(crate) use seek::{SEEK_KEYS, Seeker, WARM_KEYS};
 
 /// The most entries that one `push` merges, beyond those that it brings.
 pub const PUSH_ENTRIES_MAX: usize = 1024;

@@ -20,6 +20,8 @@ use crate::run::{Direction, Found, Run};
 
 /// For so many keys at once lines are fetched: a few more than a processor can wait for.
 pub(crate) const WARM_KEYS: usize = 32;
+/// For so many keys at once [`Seeker::newest`] is worth asking, at most: what it finds stays in the caches.
+pub(crate) const SEEK_KEYS: usize = 512;
 
 /// Looks up whole keys in ascending order. See the module's documentation.
 pub(crate) struct Seeker<'a> {
@@ -35,6 +37,14 @@ struct Sought<'a> {
 }
 
 impl<'a> Sought<'a> {
+    /// Fetches what looking up keys with these hashes will read.
+    fn warm(&self, hashes: impl Iterator<Item = u64>) {
+        let hashes: SmallVec<[u64; WARM_KEYS]> = hashes.collect();
+        if hashes.len() > 1 {
+            black_box(self.run.touch(&hashes));
+        }
+    }
+
     fn find(&mut self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'a>> {
         match &mut self.at {
             Some(at) => self.run.find_after(at, key, hash, extent),
@@ -114,22 +124,40 @@ impl<'a> Seeker<'a> {
         Ok(sum)
     }
 
-    /// The entry of a key, given with its hash, in a spine of which every version had at most one entry per key, of weight 1.
-    /// `key` is not less than any key before.
+    /// The entries of keys, given with their hashes, in a spine of which every version had at most one entry per key, of weight 1.
+    /// The keys ascend, and none is less than any key before.
     ///
-    /// The newest run that knows the key decides. Runs are merged with their neighbours only, so what a run and all older ones
+    /// The newest run that knows a key decides. Runs are merged with their neighbours only, so what a run and all older ones
     /// add up to is a version that there was: at most one entry of the key before the run, and at most one after it. The
     /// run holds the difference, so a positive entry in it *is* the one after it, and a lone negative one leaves none.
-    pub(crate) fn newest(&mut self, key: &[u8], hash: u64) -> Result<Option<&'a [u8]>> {
+    ///
+    /// One run is asked for all keys that are still open, then the next: it stays in the caches, and so does what the processor
+    /// has learned of it.
+    pub(crate) fn newest(&mut self, keys: &[(&[u8], u64)]) -> Result<Vec<Option<&'a [u8]>>> {
         let extent = self.spine.extent();
+        let mut found = vec![None; keys.len()];
+        let mut open: SmallVec<[usize; WARM_KEYS]> = (0..keys.len()).collect();
         for sought in &mut self.runs {
-            match sought.find(key, hash, extent)? {
-                Found::Nothing => {}
-                Found::One(entry, weight) => return Ok((weight > 0).then_some(entry)),
-                Found::Many(start) => return positive(sought.run, start, key, extent),
+            let mut left = 0;
+            for number in 0..open.len() {
+                if sought.at.is_none() && number % WARM_KEYS == 0 {
+                    let next = open.len().min(number + WARM_KEYS);
+                    sought.warm(open[number..next].iter().map(|&at| keys[at].1));
+                }
+                let at = open[number];
+                let (key, hash) = keys[at];
+                match sought.find(key, hash, extent)? {
+                    Found::Nothing => {
+                        open[left] = at;
+                        left += 1;
+                    }
+                    Found::One(entry, weight) => found[at] = (weight > 0).then_some(entry),
+                    Found::Many(start) => found[at] = positive(sought.run, start, key, extent)?,
+                }
             }
+            open.truncate(left);
         }
-        Ok(None)
+        Ok(found)
     }
 }
 

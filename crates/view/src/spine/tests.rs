@@ -321,11 +321,17 @@ fn check_seekers(spine: &Spine) {
     for keys in [1, 20_000] {
         let (mut newest, mut hits, mut weights) = (spine.seeker(keys), spine.seeker(keys), spine.seeker(keys));
         let hashes: Vec<u64> = (0..32).map(|at| key_hash(&key(at))).collect();
-        newest.warm(&hashes);
+        hits.warm(&hashes);
+        // Many keys at a time, and one.
+        let asked: Vec<Vec<u8>> = (0..20_100).map(key).collect();
+        let asked: Vec<(&[u8], u64)> = asked.iter().map(|key| (key.as_slice(), key_hash(key))).collect();
+        let found = asked.chunks(if keys == 1 { 1 } else { 700 }).flat_map(|some| newest.newest(some).unwrap());
+        for (at, found) in (0..).zip(found) {
+            assert_eq!(found, expected(at).as_deref());
+        }
         for at in 0..20_100 {
             let (key, expected) = (key(at), expected(at));
             let hash = key_hash(&key);
-            assert_eq!(newest.newest(&key, hash).unwrap(), expected.as_deref());
             match hits.hit(&key, hash).unwrap() {
                 Hit::Nothing => assert_eq!(expected, None),
                 Hit::One(entry, weight) => assert_eq!((Some(entry), weight), (expected.as_deref(), Weight::ONE)),

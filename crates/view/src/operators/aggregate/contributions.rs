@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::hash::key_hash;
 use crate::operators::aggregate::Slot;
 use crate::operators::aggregate::accumulator::{Accumulator, overflow};
-use crate::spine::WARM_KEYS;
+use crate::spine::{SEEK_KEYS, Spine};
 
 /// What changed rows add to each group.
 #[derive(Debug, Default)]
@@ -31,8 +31,6 @@ pub(crate) struct Contributions {
 /// What is added to one group.
 pub(crate) struct Contribution<'a> {
     pub(crate) group: &'a [u8],
-    /// The group's hash.
-    pub(crate) hash: u64,
     pub(crate) rows: i64,
     pub(crate) accumulators: &'a [Accumulator],
 }
@@ -49,24 +47,30 @@ impl Contributions {
         groups + self.accumulators.len() * size_of::<Accumulator>()
     }
 
-    /// The numbers of the groups, in ascending order of groups.
-    pub(crate) fn order(&self) -> Vec<u32> {
-        sorted_order(self.groups.strings())
+    /// Hands on what is added to each group, with the group's newest entry in `spine`, in ascending order of groups. `accumulators`
+    /// is how many each group has.
+    pub(crate) fn meet<'s>(
+        &self,
+        spine: &'s Spine,
+        accumulators: usize,
+        mut each: impl FnMut(Contribution<'_>, Option<&'s [u8]>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut seeker = spine.seeker(self.len());
+        for groups in sorted_order(self.groups.strings()).chunks(SEEK_KEYS) {
+            let key = |&group: &u32| (self.groups.strings().row(group as usize), self.groups.hash(group as usize));
+            let keys: SmallVec<[(&[u8], u64); 4]> = groups.iter().map(key).collect();
+            for (&group, entry) in groups.iter().zip(seeker.newest(&keys)?) {
+                each(self.of(group as usize, accumulators), entry)?;
+            }
+        }
+        Ok(())
     }
 
-    /// The hashes of some groups.
-    pub(crate) fn hashes(&self, groups: &[u32]) -> SmallVec<[u64; WARM_KEYS]> {
-        groups.iter().map(|&at| self.groups.hash(at as usize)).collect()
-    }
-
-    /// What is added to a group. `accumulators` is how many each group has.
-    pub(crate) fn of(&self, group: u32, accumulators: usize) -> Contribution<'_> {
-        let at = group as usize;
+    fn of(&self, group: usize, accumulators: usize) -> Contribution<'_> {
         Contribution {
-            group: self.groups.strings().row(at),
-            hash: self.groups.hash(at),
-            rows: self.rows[at],
-            accumulators: &self.accumulators[at * accumulators..(at + 1) * accumulators],
+            group: self.groups.strings().row(group),
+            rows: self.rows[group],
+            accumulators: &self.accumulators[group * accumulators..(group + 1) * accumulators],
         }
     }
 
