@@ -138,7 +138,7 @@ pub struct MemoryMerge {
 /// The sum of the inputs so far.
 #[derive(Debug)]
 enum Partial {
-    Working(Addition),
+    Working(Box<Addition>),
     Done(Arc<Batch>),
 }
 
@@ -179,7 +179,7 @@ impl MemoryMerge {
         }
         match (&self.sum, self.rest.pop()) {
             (Partial::Done(sum), Some(next)) => {
-                self.sum = Partial::Working(Addition::new(next, Arc::clone(sum)));
+                self.sum = Partial::Working(Box::new(Addition::new(next, Arc::clone(sum))));
                 Ok(Progress::Working)
             }
             _ => Ok(Progress::Ready),

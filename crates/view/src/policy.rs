@@ -5,7 +5,8 @@
 //! memory and eight times in files. So their number grows with the logarithm of the data, and every byte is merged a few
 //! times per level. Where nobody asks for keys it is not worth as much to have few runs in memory as to merge little: runs wait
 //! until there are four, and one is only merged with newer ones that are as long as itself together. The newest small
-//! runs are left to `push`, which absorbs them anyway; sealed runs are left to the checkpoint that is writing them.
+//! runs are left to `push`, which absorbs them anyway; what four of are too much for a push is not small. Sealed runs are left to
+//! the checkpoint that is writing them.
 //!
 //! A long run that is asked for keys and has no index is given one when nothing else is due.
 //!
