@@ -10,7 +10,7 @@
 use std::hint::black_box;
 
 use monostable_types::Weight;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::{Hit, Spine};
 use crate::error::Result;
@@ -133,9 +133,9 @@ impl<'a> Seeker<'a> {
     ///
     /// One run is asked for all keys that are still open, then the next: it stays in the caches, and so does what the processor
     /// has learned of it.
-    pub(crate) fn newest(&mut self, keys: &[(&[u8], u64)]) -> Result<Vec<Option<&'a [u8]>>> {
+    pub(crate) fn newest(&mut self, keys: &[(&[u8], u64)]) -> Result<SmallVec<[Option<&'a [u8]>; 4]>> {
         let extent = self.spine.extent();
-        let mut found = vec![None; keys.len()];
+        let mut found = smallvec![None; keys.len()];
         let mut open: SmallVec<[usize; WARM_KEYS]> = (0..keys.len()).collect();
         for sought in &mut self.runs {
             let mut left = 0;
