@@ -383,3 +383,20 @@ fn runs_that_nobody_asks_wait_until_there_are_four() {
         "few runs are worth it where keys are asked for"
     );
 }
+
+/// Four runs of some hundred entries are too many for one push, and were not long enough for the background: up to sixteen of them
+/// lay there, and every lookup asked each.
+#[test]
+fn runs_that_no_push_absorbs_are_merged_at_once() {
+    let runs = |entries: i32| {
+        let mut spine = Spine::new(keyed());
+        for from in [0, entries] {
+            spine = spine.push(batch((from..from + entries).map(|at| (row(at, "x"), 1)))).unwrap();
+        }
+        spine.get(&key(0)).unwrap();
+        assert_eq!(spine.stats().memory_runs, 2);
+        choose(&spine.shape())
+    };
+    assert_eq!(runs(400), Some(MergeChoice::Memory(0..2)));
+    assert_eq!(runs(200), None, "the next pushes absorb them");
+}
