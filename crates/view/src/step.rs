@@ -382,8 +382,9 @@ impl<'a> Flow<'a> {
         self.wait(node.id).batch = Some(Arc::clone(&batch));
         self.wake_readers(node.id);
         let graph = self.graph;
-        let counts = |to| self.held.is_some() || self.in_scope(to);
-        let mut consumers = graph.consumers(node.id).iter().filter(|&&to| counts(to));
+        // Whoever branches off takes rows from here that nobody in scope asks for.
+        let asks = |to| self.held.is_some() || self.in_scope(to);
+        let mut consumers = graph.consumers(node.id).iter().filter(|&&to| asks(to));
         let rows_wanted = self.changes.contains_key(&node.id)
             || consumers.any(|&to| graph.node(to).is_some_and(|consumer| reads_rows(consumer, node.id)));
         if !rows_wanted {

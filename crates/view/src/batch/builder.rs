@@ -220,6 +220,7 @@ impl BatchBuilder {
         if len > 0 {
             batch.shared = self.shared.unwrap_or_else(|| shared_len(batch.entry(0), batch.entry(len - 1)));
             if len >= PREFIXED_MIN && self.shared.is_some() {
+                debug_assert_eq!(self.prefixes.len(), len, "each entry came with its prefix");
                 trim(&mut self.prefixes);
                 batch.prefixes = self.prefixes;
             } else if len >= PREFIXED_MIN {

@@ -20,7 +20,7 @@ use crate::run::{Direction, Found, Run};
 
 /// For so many keys at once lines are fetched: a few more than a processor can wait for.
 pub(crate) const WARM_KEYS: usize = 32;
-/// For so many keys at once [`Seeker::newest`] is worth asking, at most: what it finds stays in the caches.
+/// Callers of [`Seeker::newest`] ask for so many keys at a time: more of what it finds would not stay in the caches.
 pub(crate) const SEEK_KEYS: usize = 512;
 
 /// Looks up whole keys in ascending order. See the module's documentation.
@@ -38,11 +38,8 @@ struct Sought<'a> {
 
 impl<'a> Sought<'a> {
     /// Fetches what looking up keys with these hashes will read.
-    fn warm(&self, hashes: impl Iterator<Item = u64>) {
-        let hashes: SmallVec<[u64; WARM_KEYS]> = hashes.collect();
-        if hashes.len() > 1 {
-            black_box(self.run.touch(&hashes));
-        }
+    fn touch(&self, hashes: &[u64]) {
+        black_box(self.run.touch(hashes));
     }
 
     fn find(&mut self, key: &[u8], hash: u64, extent: &KeyExtent) -> Result<Found<'a>> {
@@ -70,8 +67,7 @@ impl<'a> Seeker<'a> {
     /// Fetches what looking up keys with these hashes will read.
     pub(crate) fn warm(&self, hashes: &[u64]) {
         if hashes.len() > 1 {
-            let cold = self.runs.iter().filter(|sought| sought.at.is_none());
-            black_box(cold.fold(0, |sum: u8, sought| sum ^ sought.run.touch(hashes)));
+            self.runs.iter().filter(|sought| sought.at.is_none()).for_each(|sought| sought.touch(hashes));
         }
     }
 
@@ -140,9 +136,10 @@ impl<'a> Seeker<'a> {
         for sought in &mut self.runs {
             let mut left = 0;
             for number in 0..open.len() {
-                if sought.at.is_none() && number % WARM_KEYS == 0 {
-                    let next = open.len().min(number + WARM_KEYS);
-                    sought.warm(open[number..next].iter().map(|&at| keys[at].1));
+                if sought.at.is_none() && number % WARM_KEYS == 0 && open.len() > 1 {
+                    let next = open[number..].iter().take(WARM_KEYS);
+                    let hashes: SmallVec<[u64; WARM_KEYS]> = next.map(|&at| keys[at].1).collect();
+                    sought.touch(&hashes);
                 }
                 let at = open[number];
                 let (key, hash) = keys[at];
