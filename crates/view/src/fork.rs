@@ -169,10 +169,11 @@ fn leader(leaders: &BTreeMap<NodeId, NodeId>, mut id: NodeId) -> NodeId {
 
 #[cfg(test)]
 mod tests {
-    use monostable_types::DataType;
+    use monostable_types::{DataType, Value};
 
     use super::*;
-    use crate::{AggregateCall, Join};
+    use crate::tests::model::delta;
+    use crate::{AggregateCall, Build, Join};
 
     /// Two counts by the same column share the rows that were picked for them, which once kept all of it in one half.
     #[test]
@@ -192,5 +193,28 @@ mod tests {
         let mut builder = apart.extend();
         builder.join(one, other, Join::on(1)).unwrap();
         assert!(split(&builder.finish()).is_none());
+    }
+
+    /// Dealt by counting operators, the half with two aggregates of many groups took four times as long as the other.
+    #[test]
+    fn what_costs_most_is_dealt_apart() {
+        let types = [DataType::Integer, DataType::Integer];
+        let mut builder = Graph::new().extend();
+        let source = builder.source(TableId(1), &types).unwrap();
+        let table = builder.arrange(source, &[0]).unwrap();
+        let mut count = |columns: &[usize]| {
+            let picked = builder.project(table, columns).unwrap();
+            builder.aggregate(picked, 1, &[AggregateCall::count_rows()]).unwrap()
+        };
+        let (few, many, more) = (count(&[1]), count(&[0]), count(&[0, 1]));
+        let version = Build::run(&Version::new(), &builder.finish(), &[few, many, more]).unwrap();
+        let rows: Vec<_> = (0..100).map(|n| (vec![Value::Integer(n), Value::Integer(0)], 1)).collect();
+        let version = step_from(Origin::New, &version, &[(TableId(1), delta(&types, &rows))], Scope::All, &[]);
+        let version = version.unwrap().version;
+        let graph = version.graph();
+        let cost = |id| weight(&version, graph.node(id).unwrap(), 100);
+        assert!(cost(many) > 10 * cost(few), "each row has a group of its own in one, all have the same in the other");
+        let split = halves(graph, &front(graph), |node| weight(&version, node, 100)).unwrap();
+        assert!(split.iter().all(|half| half.contains(&many) != half.contains(&more)));
     }
 }

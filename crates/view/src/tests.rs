@@ -9,7 +9,7 @@ mod build;
 mod graphs;
 mod identity;
 mod joins;
-mod model;
+pub(crate) mod model;
 mod random;
 mod steps;
 mod top_k;
