@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use monostable_view::policy::{MergeChoice, choose};
-use monostable_view::{ArrangementId, Failure, FileMerge, MemoryMerge, Progress};
+use monostable_view::{ArrangementId, Failure, FileMerge, MemoryMerge, Progress, Warming};
 use parking_lot::Mutex;
 
 use crate::commit::State;
@@ -44,6 +44,8 @@ pub(crate) const REPLAY_PER_STEP: u64 = 5;
 #[derive(Default)]
 pub(crate) struct Chores {
     merge: Option<Merge>,
+    /// What is left to touch after an opening.
+    warming: Option<Warming>,
     /// A short merge that is done first.
     short: Option<(ArrangementId, Box<MemoryMerge>)>,
     /// Where the log ended when it was last looked at, and since when.
@@ -61,6 +63,11 @@ enum Merge {
 }
 
 impl Chores {
+    /// Goes on with this when there is nothing more urgent.
+    pub(crate) fn warm(&mut self, warming: Warming) {
+        self.warming = Some(warming);
+    }
+
     /// Gives up what has been begun. A file that cannot be removed now is removed by the next opening.
     pub(crate) fn abandon(&mut self, files: &Files) {
         self.short = None;
@@ -109,6 +116,12 @@ impl Engine {
         if let Some(files) = &self.files
             && files.store.remove_unreferenced()? > 0
         {
+            return Ok(true);
+        }
+        if let Some(warming) = &mut chores.warming {
+            if warming.advance() == Progress::Ready {
+                chores.warming = None;
+            }
             return Ok(true);
         }
         self.tend_log(&mut chores)

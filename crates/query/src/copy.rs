@@ -7,26 +7,27 @@
 //! Invariants: COPY FROM is one change of one table, checked like an INSERT of all its rows; an error names line and column and
 //! nothing has happened. A header is skipped, not interpreted, as in PostgreSQL.
 //!
-//! Cost: one parse per field; COPY FROM holds the rows of the file in memory, because they are one transaction.
+//! Cost: COPY FROM parses each field once, straight into its encoded row, and holds the rows of the file in memory, because they are one transaction.
 //! Callers: `statement`.
 
 pub(crate) mod csv;
+mod incoming;
 #[cfg(test)]
 mod tests;
 
 use std::io::{Read, Write};
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_select::concat::concat_batches;
 use datafusion_sql::sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget};
-use monostable_types::{DataType, Value, values_to_array};
+use monostable_types::{DataType, Value};
 use monostable_view::{Graph, NodeId, TableId, Version};
 
-use self::csv::{Dialect, Reader, Record, Writer, malformed};
+use self::csv::{Dialect, Reader, Writer};
+use self::incoming::Incoming;
 use crate::catalog::Catalog;
 use crate::ddl::object_name;
 use crate::dml::target::TableTarget;
-use crate::dml::{Change, DmlOutcome, Limits, outcome};
+use crate::dml::{DmlOutcome, Limits};
 use crate::error::{Error, Object, Result};
 use crate::names::fold;
 use crate::planner::Planner;
@@ -35,7 +36,7 @@ use crate::select::scalars::Bound;
 use crate::statement::parameters::Parameters;
 use crate::statement::syntax;
 
-/// Rows that are parsed, or formatted, at a time.
+/// Rows that are formatted at a time.
 const CHUNK_ROWS: usize = 8192;
 
 /// Where a COPY reads from or writes to.
@@ -120,13 +121,11 @@ impl CopyPlan {
         if self.dialect.header {
             reader.next()?;
         }
-        let mut rows = Parsed::new(target, columns);
+        let mut incoming = Incoming::new(target, columns, limits)?;
         while let Some(record) = reader.next()? {
-            rows.push(&record)?;
+            incoming.push(&record)?;
         }
-        let added = rows.finish()?;
-        target.check_rows(&added, limits.row_bytes_max)?;
-        outcome(target, version, &Change { removed: target.no_rows(), added })
+        target.adding(version, incoming.into_rows())
     }
 
     /// COPY TO: writes the rows to `sink` and says how many there were.
@@ -205,61 +204,6 @@ fn to(planner: &Planner, source: &CopySource, catalog: &Catalog, graph: &Graph) 
         return Err(Error::Parameter { sqlstate: "42P02", message });
     }
     Ok(Direction::To { query: Box::new(query) })
-}
-
-/// Records on their way to columns.
-struct Parsed<'a> {
-    target: &'a TableTarget,
-    given: &'a [usize],
-    values: Vec<Vec<Value>>,
-    batches: Vec<RecordBatch>,
-}
-
-impl<'a> Parsed<'a> {
-    fn new(target: &'a TableTarget, given: &'a [usize]) -> Parsed<'a> {
-        Parsed { target, given, values: vec![Vec::new(); target.columns.len()], batches: Vec::new() }
-    }
-
-    fn push(&mut self, record: &Record<'_>) -> Result<()> {
-        if record.len() > self.given.len() {
-            return Err(malformed(record.line, "extra data after last expected column"));
-        }
-        for (index, column) in self.target.columns.iter().enumerate() {
-            let value = match self.given.iter().position(|given| *given == index) {
-                None => self.target.defaults[index].clone(),
-                Some(at) if at >= record.len() => {
-                    return Err(malformed(record.line, &format!("missing data for column \"{}\"", column.name)));
-                }
-                Some(at) => match record.get(at) {
-                    None => Value::Null,
-                    Some(text) => {
-                        let value = Value::Text(text.to_owned());
-                        let assigned = column.assign(&value);
-                        let at_line =
-                            |error: Error| Error::data(error.sqlstate(), format!("COPY line {}: {error}", record.line));
-                        assigned.map_err(at_line)?.into_owned()
-                    }
-                },
-            };
-            self.values[index].push(value);
-        }
-        let full = self.values.first().is_some_and(|values| values.len() >= CHUNK_ROWS);
-        if full { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let count = self.values.first().map_or(0, Vec::len);
-        let columns = self.values.iter().zip(&self.target.columns);
-        let columns = columns.map(|(values, column)| Ok(values_to_array(column.data_type, values.iter())?));
-        self.batches.push(self.target.batch(columns.collect::<Result<_>>()?, count)?);
-        self.values.iter_mut().for_each(Vec::clear);
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<RecordBatch> {
-        self.flush()?;
-        Ok(concat_batches(self.target.row.arrow(), &self.batches)?)
-    }
 }
 
 /// The options of a COPY, with their defaults.

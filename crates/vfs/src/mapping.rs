@@ -35,7 +35,7 @@ pub struct Mapping {
     mapped: Option<Arc<Mapped>>,
 }
 
-/// What keeps the pages and, for kernels that cannot populate, the file.
+/// What keeps the pages, and the file, to ask what of it is cached and for kernels that cannot populate.
 struct Mapped {
     map: Mmap,
     file: fs::File,
@@ -92,6 +92,18 @@ impl Mapping {
                 .populate(start, end - start)
                 .map_err(|source| Error::from_io(Operation::Map, &*self.file, Some(start), source)),
             _ => Ok(()),
+        }
+    }
+
+    /// Maps what the system has of a range in memory already, and answers whether that is all of it. Never waits for the disk, and
+    /// reports nothing: what cannot be had is left to [`Mapping::populate`].
+    pub fn warm(&self, range: Range<u64>) -> bool {
+        if range.start > range.end || range.end > self.bytes.len() as u64 {
+            return false;
+        }
+        match &self.mapped {
+            Some(mapped) if range.start < range.end => mapped.warm(range.start, range.end),
+            _ => true,
         }
     }
 
@@ -160,6 +172,43 @@ impl Mapped {
 
     #[cfg(not(target_os = "linux"))]
     fn will_need(&self, _start: u64, _end: u64) {}
+
+    /// Stretches of chunks that are cached are brought in with one call each.
+    fn warm(&self, start: u64, end: u64) -> bool {
+        let chunks = start / CHUNK_BYTES..(end - 1) / CHUNK_BYTES + 1;
+        let mut all = true;
+        let mut next = chunks.start;
+        while next < chunks.end {
+            let first = next;
+            while next < chunks.end && !self.is_populated(next) && self.is_cached(next * CHUNK_BYTES) {
+                next += 1;
+            }
+            let (from, to) = (first * CHUNK_BYTES, (next * CHUNK_BYTES).min(self.map.len() as u64));
+            if from < to && self.bring_in(from, to - from).is_ok() {
+                (first..next).for_each(|chunk| self.mark_populated(chunk));
+            }
+            all &= first == next || self.is_populated(first);
+            if next < chunks.end {
+                all &= self.is_populated(next);
+                next += 1;
+            }
+        }
+        all
+    }
+
+    /// Whether a byte of the file is in the page cache; `false` where the system cannot tell.
+    #[cfg(target_os = "linux")]
+    fn is_cached(&self, at: u64) -> bool {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let mut byte = [0];
+        let read = preadv2(&self.file, &mut [io::IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
+        matches!(read, Ok(1))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_cached(&self, _at: u64) -> bool {
+        false
+    }
 
     fn is_populated(&self, chunk: u64) -> bool {
         // Relaxed is enough: whoever sees the bit too late asks the system once more.

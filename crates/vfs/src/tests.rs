@@ -162,6 +162,9 @@ fn a_mapping_has_exactly_the_length_that_was_asked_for() {
         let mapping = storage.map("a", 10_000).unwrap();
         mapping.will_need(9_999..10_000);
         mapping.will_need(0..10_001);
+        assert!(!mapping.warm(0..10_001));
+        // What was just written is in memory, and stays mapped.
+        assert!(mapping.warm(0..10_000) && mapping.warm(9_999..10_000) && mapping.warm(3..3));
         mapping.populate(0..10_000).unwrap();
         mapping.populate(4_095..4_097).unwrap();
         mapping.populate(10_000..10_000).unwrap();

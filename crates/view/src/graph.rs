@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use monostable_types::Weight;
+
 use crate::ArrangementId;
 use crate::identity::{self, Identity};
 use crate::key::KeyExtent;
@@ -115,6 +117,8 @@ pub(crate) struct Inner {
     sources: BTreeMap<TableId, NodeId>,
     /// Arrangements of tables and views: consolidated, their weights are positive.
     positive: BTreeSet<NodeId>,
+    /// Those of them of which it does not follow from what they are computed from.
+    guarded: BTreeSet<NodeId>,
     /// Arrangements that were persisted and wait for a node with their identity.
     recovered: BTreeMap<Identity, ArrangementId>,
     arrangements_next: u32,
@@ -171,6 +175,13 @@ impl Graph {
         self.inner.positive.contains(&id)
     }
 
+    /// Whether a step has to look whether this node's weights stay positive: of one arrangement of each table, as its changes come
+    /// from outside, and of what has a `Negate` below it. Of all others it follows, as their operators make positive weights of
+    /// positive ones.
+    pub(crate) fn is_guarded(&self, id: NodeId) -> bool {
+        self.inner.guarded.contains(&id)
+    }
+
     /// These nodes and all that they depend on.
     pub fn closure(&self, roots: &[NodeId]) -> BTreeSet<NodeId> {
         let mut reached = BTreeSet::new();
@@ -196,7 +207,10 @@ impl Graph {
         inner.consumers.iter_mut().for_each(|consumers| consumers.retain(|id| keep.contains(id)));
         inner.index.retain(|_, id| keep.contains(id));
         inner.sources.retain(|_, id| keep.contains(id));
-        inner.positive.retain(|id| keep.contains(id));
+        inner.guarded.clear();
+        for id in std::mem::take(&mut inner.positive).intersection(&keep) {
+            inner.mark_positive(*id);
+        }
         Graph { inner: Arc::new(inner) }
     }
 
@@ -254,7 +268,36 @@ impl Inner {
     }
 
     pub(crate) fn mark_positive(&mut self, id: NodeId) {
+        if !self.node(id).is_some_and(|node| self.follows(&node.inputs)) {
+            self.guarded.insert(id);
+        }
         self.positive.insert(id);
+    }
+
+    /// Whether nodes have positive weights because of what they compute: no negated change reaches them, but through an
+    /// arrangement that is looked after or an operator that counts what it is given, and no change from outside that no
+    /// arrangement of its table looks at.
+    fn follows(&self, nodes: &[NodeId]) -> bool {
+        let mut stack = nodes.to_vec();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = stack.pop() {
+            let Some(node) = self.node(id) else { return false };
+            let follows = match &node.operator {
+                Operator::Negate => false,
+                Operator::Source { .. } => self.consumers[id.0 as usize].iter().any(|to| self.guarded.contains(to)),
+                Operator::Values { rows } => rows.weights().iter().all(|&weight| weight >= Weight::ZERO),
+                Operator::Aggregate(_) | Operator::Distinct | Operator::TopK(_) => true,
+                Operator::Arrange(_) if self.positive.contains(&id) => true,
+                Operator::Arrange(_) | Operator::Map(_) | Operator::Union | Operator::Join(_) => {
+                    stack.extend(node.inputs.iter().filter(|&&input| seen.insert(input)));
+                    true
+                }
+            };
+            if !follows {
+                return false;
+            }
+        }
+        true
     }
 
     /// The persisted arrangement with the node's identity, or a new one.

@@ -62,6 +62,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod version;
+mod warming;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, ENTRY_BYTES_MAX};
 pub use build::Build;
@@ -87,6 +88,7 @@ pub use store::{
     StoreOptions, VerifyProgress, VerifyReport,
 };
 pub use version::Version;
+pub use warming::Warming;
 
 /// The example of the crate's README, as a doctest.
 #[cfg(doctest)]

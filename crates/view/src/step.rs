@@ -409,7 +409,10 @@ impl<'a> Flow<'a> {
             }
         };
         let spine = spine_of(self.old, node)?;
-        if self.origin == Origin::New && self.graph.is_positive(node.id) {
+        // Where it follows from the rest, only builds for development look: they test that it does.
+        let graph = self.graph;
+        let guarded = graph.is_guarded(node.id) || cfg!(debug_assertions) && graph.is_positive(node.id);
+        if self.origin == Origin::New && guarded {
             check_positive(&batch, spine)?;
         }
         let spine = spine.push(Arc::clone(&batch))?;

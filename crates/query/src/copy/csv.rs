@@ -113,6 +113,8 @@ impl<'a> Record<'a> {
 pub(crate) struct Reader<'r> {
     source: &'r mut dyn Read,
     dialect: Dialect,
+    /// Whether a byte outside quotes is anything but a character of its field.
+    special: [bool; 256],
     block: Vec<u8>,
     position: usize,
     line: u64,
@@ -129,7 +131,20 @@ impl std::fmt::Debug for Reader<'_> {
 impl<'r> Reader<'r> {
     /// A reader at the start of `source`. The header, if the dialect has one, is the caller's to skip with `next`.
     pub(crate) fn new(source: &'r mut dyn Read, dialect: Dialect) -> Reader<'r> {
-        Reader { source, dialect, block: Vec::new(), position: 0, line: 1, text: Vec::new(), fields: Vec::new() }
+        let mut special = [false; 256];
+        for byte in [dialect.quote, dialect.delimiter, b'\n', b'\r'] {
+            special[usize::from(byte)] = true;
+        }
+        Reader {
+            source,
+            dialect,
+            special,
+            block: Vec::new(),
+            position: 0,
+            line: 1,
+            text: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     /// The next record, or `None` at the end of the source.
@@ -154,7 +169,9 @@ impl<'r> Reader<'r> {
     /// Reads up to and including the line break that ends the record.
     fn read_record(&mut self, line: u64) -> Result<()> {
         let mut quoted = false;
-        while let Some(byte) = self.bump()? {
+        loop {
+            self.read_plain(line)?;
+            let Some(byte) = self.bump()? else { break };
             if byte == self.dialect.quote {
                 quoted = true;
                 self.read_quoted(line)?;
@@ -168,11 +185,27 @@ impl<'r> Reader<'r> {
                 if self.peek()? != Some(b'\n') {
                     return Err(malformed(line, "a carriage return outside quotes is not followed by a line feed"));
                 }
-            } else {
-                self.push(byte, line)?;
             }
         }
         self.fields.push(Field { end: self.text.len(), quoted });
+        Ok(())
+    }
+
+    /// Reads up to the next byte outside quotes that means something, or to the end of the source.
+    fn read_plain(&mut self, line: u64) -> Result<()> {
+        while self.peek()?.is_some() {
+            let rest = &self.block[self.position..];
+            let plain = rest.iter().position(|&byte| self.special[usize::from(byte)]);
+            let end = plain.unwrap_or(rest.len());
+            if self.text.len() + end > RECORD_BYTES_MAX {
+                return Err(too_long(line));
+            }
+            self.text.extend_from_slice(&rest[..end]);
+            self.position += end;
+            if plain.is_some() {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -202,10 +235,7 @@ impl<'r> Reader<'r> {
 
     fn push(&mut self, byte: u8, line: u64) -> Result<()> {
         if self.text.len() >= RECORD_BYTES_MAX {
-            return Err(Error::data(
-                "54000",
-                format!("COPY line {line}: the record is longer than {RECORD_BYTES_MAX} bytes; is a quote not closed?"),
-            ));
+            return Err(too_long(line));
         }
         self.text.push(byte);
         Ok(())
@@ -241,6 +271,12 @@ impl<'r> Reader<'r> {
             }
         }
     }
+}
+
+fn too_long(line: u64) -> Error {
+    let message =
+        format!("COPY line {line}: the record is longer than {RECORD_BYTES_MAX} bytes; is a quote not closed?");
+    Error::data("54000", message)
 }
 
 /// The line and a reason, as SQLSTATE 22P04 (bad copy file format).

@@ -49,16 +49,31 @@ impl Target {
     pub(crate) fn assign<'v>(&self, value: &'v Value) -> Result<Cow<'v, Value>> {
         let value = assign_value(value, self.data_type).map_err(|refusal| refusal.for_column(self))?;
         match (self.characters_max, value.as_ref()) {
-            (Some(limit), Value::Text(text)) if exceeds(text, limit) => self.shorten(text, limit).map(Cow::Owned),
+            (Some(limit), Value::Text(text)) if exceeds(text, limit) => {
+                Ok(Cow::Owned(Value::Text(self.shorten(text, limit)?.to_owned())))
+            }
             _ => Ok(value),
         }
     }
 
+    /// What a column of type text stores of a text.
+    pub(crate) fn assign_text<'t>(&self, text: &'t str) -> Result<&'t str> {
+        match self.characters_max {
+            Some(limit) if exceeds(text, limit) => self.shorten(text, limit),
+            _ => Ok(text),
+        }
+    }
+
+    /// The value of the column's type that a text spells.
+    pub(crate) fn parse(&self, text: &str) -> Result<Value> {
+        Value::parse(self.data_type, text).map_err(|error| Refusal::Text(error.into()).for_column(self))
+    }
+
     /// The SQL standard lets an assignment drop spaces, and only spaces, beyond the limit.
-    fn shorten(&self, text: &str, limit: usize) -> Result<Value> {
+    fn shorten<'t>(&self, text: &'t str, limit: usize) -> Result<&'t str> {
         let kept = text.char_indices().nth(limit).map_or(text.len(), |(at, _)| at);
         if text[kept..].bytes().all(|byte| byte == b' ') {
-            return Ok(Value::Text(text[..kept].to_owned()));
+            return Ok(&text[..kept]);
         }
         let name = &self.name;
         Err(Error::data("22001", format!("value too long for column \"{name}\" of type character varying({limit})")))

@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_select::concat::concat_batches;
-use monostable_types::{DataType, RowCodec, Rows, Value, Weight};
+use monostable_types::{DataType, Picker, RowCodec, Rows, Value, Weight};
 use monostable_view::{Delta, NodeId, RowType, TableId, Version, key_hash};
 
+use super::DmlOutcome;
 use super::assign::Target;
 use crate::catalog::TableDef;
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub(crate) struct Key {
 }
 
 /// The keys of some rows under one constraint.
+#[derive(Default)]
 pub(crate) struct EncodedKeys {
     rows: Rows,
     has_null: Vec<bool>,
@@ -62,6 +64,21 @@ impl EncodedKeys {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
         (0..self.has_null.len()).map(|index| self.get(index))
     }
+
+    /// The first row whose key an earlier one has. Keys that ascend, as they do in most files, are told by comparing neighbours;
+    /// of others only those are compared whose hashes are equal.
+    fn twice(&self) -> Option<usize> {
+        if self.iter().flatten().is_sorted_by(|a, b| a < b) {
+            return None;
+        }
+        let mut hashes: Vec<u64> = self.iter().flatten().map(key_hash).collect();
+        hashes.sort_unstable();
+        if hashes.is_sorted_by(|a, b| a < b) {
+            return None;
+        }
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        self.iter().position(|key| key.is_some_and(|key| !seen.insert(key)))
+    }
 }
 
 impl Key {
@@ -72,6 +89,17 @@ impl Key {
         self.codec.encode_columns(&columns, &mut encoded)?;
         let has_null = (0..rows.num_rows()).map(|index| columns.iter().any(|column| column.is_null(index))).collect();
         Ok(EncodedKeys { rows: encoded, has_null })
+    }
+
+    /// The keys of rows that are encoded already.
+    fn pick(&self, target: &TableTarget, rows: &Rows) -> Result<EncodedKeys> {
+        let picker = Picker::new(&self.columns, target.columns.len());
+        let (mut keys, mut has_null, mut ends) = (Rows::new(), Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows.iter() {
+            keys.push_with(|key| picker.pick(&target.row_codec, row, &mut ends, key))?;
+            has_null.push(self.codec.has_null(keys.row(keys.len() - 1), self.columns.len())?);
+        }
+        Ok(EncodedKeys { rows: keys, has_null })
     }
 
     /// The entry that has this key, if there is one.
@@ -217,15 +245,27 @@ impl TableTarget {
     pub(crate) fn check_unique(&self, version: &Version, changes: &[KeyChange]) -> Result<()> {
         for (key, change) in self.keys.iter().zip(changes) {
             let gone: HashSet<&[u8]> = change.removed.iter().flatten().collect();
-            let mut seen: HashSet<&[u8]> = HashSet::new();
-            for bytes in change.added.iter().flatten() {
-                let taken = !seen.insert(bytes) || (!gone.contains(bytes) && key.find(version, bytes)?.is_some());
+            let twice = change.added.twice();
+            for (index, bytes) in change.added.iter().enumerate() {
+                let Some(bytes) = bytes else { continue };
+                let taken = twice == Some(index) || (!gone.contains(bytes) && key.find(version, bytes)?.is_some());
                 if taken {
                     return Err(key.violated(self, bytes));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The change that adds rows, which are encoded and were checked one by one: checks their keys.
+    pub(crate) fn adding(&self, version: &Version, rows: Rows) -> Result<DmlOutcome> {
+        let change = |key: &Key| Ok(KeyChange { removed: EncodedKeys::default(), added: key.pick(self, &rows)? });
+        let keys: Vec<KeyChange> = self.keys.iter().map(change).collect::<Result<_>>()?;
+        self.check_unique(version, &keys)?;
+        let conflict_keys = self.conflict_keys(&self.no_rows(), &keys)?;
+        let (affected, weights) = (rows.len() as u64, vec![Weight::ONE; rows.len()]);
+        let delta = Delta::encoded(&self.row, rows, weights);
+        Ok(DmlOutcome { delta, conflict_keys, affected, returning: None })
     }
 
     /// What a transaction that makes this change must not have in common with one that commits meanwhile.

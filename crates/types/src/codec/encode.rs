@@ -105,6 +105,29 @@ impl RowCodec {
         check_row_length(out.len() - start).inspect_err(|_| out.truncate(start))
     }
 
+    /// Appends the piece of one column: what the value adds to an encoded row. After an error, `out` is as it was. The
+    /// pieces of all columns, one after the other, are the row; whoever puts them together limits its length.
+    ///
+    /// # Panics
+    /// If `column` is not below the number of columns.
+    pub fn encode_piece(&self, column: usize, value: &Value, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        append_value(&self.columns[column], value, column, out)
+    }
+
+    /// The same for a text, which need not be a [`Value`] first.
+    ///
+    /// # Panics
+    /// If `column` is not below the number of columns.
+    pub fn encode_text_piece(&self, column: usize, text: &str, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let codec = &self.columns[column];
+        if codec.data_type != DataType::Text {
+            let found = "text".to_owned();
+            return Err(CodecError::ColumnType { column, expected: codec.data_type, found });
+        }
+        append_string(codec, text.as_bytes(), out);
+        Ok(())
+    }
+
     /// The number of rows, once it is certain that every value can be encoded.
     fn check(&self, columns: &[ArrayRef]) -> Result<usize, CodecError> {
         self.check_shape(columns)?;

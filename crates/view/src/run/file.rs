@@ -26,6 +26,8 @@ use crate::run::index::{Candidate, IndexShape, LINE_BYTES, PAGE_LINES, used_slot
 use crate::run::meta::{RunMeta, UNIT_BYTES};
 
 const SLOT_BITS: u32 = 16;
+/// Units that are warmed at once: 2 MiB.
+const WARM_UNITS: u64 = 512;
 /// What a page of the index is read as if it is not there, which never happens: its units were checked against the file.
 const NO_LINE: &[u8; LINE_BYTES] = &[0; LINE_BYTES];
 
@@ -201,8 +203,7 @@ impl FileRun {
     #[inline]
     fn will_need(&self, unit: u64) {
         if !self.is_verified(unit) {
-            let start = self.meta.data_offset.saturating_add(unit.saturating_mul(UNIT_BYTES));
-            self.file.mapping.will_need(start..start.saturating_add(UNIT_BYTES));
+            self.file.mapping.will_need(self.bytes_of(unit..unit + 1));
         }
     }
 
@@ -250,7 +251,7 @@ impl FileRun {
     }
 
     #[inline]
-    fn is_verified(&self, unit: u64) -> bool {
+    pub(crate) fn is_verified(&self, unit: u64) -> bool {
         // Relaxed is enough: the bit says something about bytes that never change.
         let word = self.verified.get((unit / 64) as usize);
         word.is_some_and(|word| word.load(Ordering::Relaxed) & 1 << (unit % 64) != 0)
@@ -320,6 +321,39 @@ impl FileRun {
         Ok(1)
     }
 
+    /// Verifies a stretch of units from `unit` on, as far as the system has them in memory, and returns where the next one begins:
+    /// the fences and the index first, then the blocks, then `None`. Does not wait for the disk, but for the last block of a
+    /// stretch if that is longer than a unit. Damage is left to whoever needs what is damaged.
+    pub(crate) fn warm(&self, unit: u64) -> Option<u64> {
+        let RunMeta { units, blocks, .. } = self.meta;
+        let of_blocks = unit < units;
+        let end = (unit + WARM_UNITS).min(if of_blocks { units } else { self.meta.all_units() });
+        let mut at = unit;
+        if self.file.mapping.warm(self.bytes_of(unit..end)) {
+            while at < end
+                && let Ok(warmed) = self.scrub(at)
+            {
+                at += warmed;
+            }
+        }
+        if !of_blocks {
+            return Some(if end < self.meta.all_units() { end } else { 0 });
+        }
+        // Unless all blocks are of one unit, only the block before tells where one begins.
+        let next = if blocks == units { at.max(end) } else { at };
+        (next < units && next >= end).then_some(next)
+    }
+
+    /// Where [`FileRun::warm`] begins.
+    pub(crate) fn warm_start(&self) -> u64 {
+        if self.meta.all_units() > self.meta.units { self.meta.units } else { 0 }
+    }
+
+    fn bytes_of(&self, units: Range<u64>) -> Range<u64> {
+        let at = |unit: u64| self.meta.data_offset.saturating_add(unit.saturating_mul(UNIT_BYTES));
+        at(units.start)..at(units.end)
+    }
+
     /// How many slots of the index are in use. For verification.
     pub(crate) fn index_keys(&self) -> Result<u64> {
         let pages = self.index_start()..self.meta.all_units();
@@ -347,8 +381,7 @@ impl FileRun {
     }
 
     fn populate(&self, unit: u64, units: u64) -> Result<()> {
-        let start = self.meta.data_offset + unit * UNIT_BYTES;
-        Ok(self.file.mapping.populate(start..start + units * UNIT_BYTES)?)
+        Ok(self.file.mapping.populate(self.bytes_of(unit..unit + units))?)
     }
 
     /// The position before `position`, which is not the first.

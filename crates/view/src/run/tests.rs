@@ -11,7 +11,7 @@ use crate::hash::key_hash;
 use crate::manifest::state::{ArrangementEdit, Edit};
 use crate::run::block::{self, Block, BlockBuilder};
 use crate::run::fence::{FAN_OUT, FenceBuilder, FencePage, levels};
-use crate::run::file::{FileRun, RunFile};
+use crate::run::file::{FileCursor, FileRun, RunFile};
 use crate::run::footer;
 use crate::run::index::{Candidate, HashIndex, IndexKey, IndexShape, LINE_BYTES, bits_of, used_slots};
 use crate::run::meta::RunMeta;
@@ -173,6 +173,52 @@ fn a_file_of_version_1_says_so() {
     assert!(matches!(error, Error::UnsupportedVersion { version: 1, supported: 2, .. }), "{error}");
 }
 
+/// Goes through all slices, of which there are at most so many.
+fn warm_all(run: &FileRun, slices_max: usize) -> Vec<u64> {
+    let starts = std::iter::successors(Some(run.warm_start()), |unit| run.warm(*unit));
+    let starts: Vec<u64> = starts.take(slices_max + 1).collect();
+    assert!(starts.len() <= slices_max, "warming ends");
+    starts
+}
+
+#[test]
+fn warming_verifies_indexes_and_blocks() {
+    let (_disk, run) = sample_file();
+    assert_eq!(warm_all(&run, 9), [run.meta.units, 0], "fences and index in one slice, then all blocks in one");
+    let mut unit = 0;
+    while unit < run.meta.units {
+        assert!(run.is_verified(unit), "{unit}");
+        unit += run.read_block(unit, false).unwrap().units();
+    }
+    assert!((run.meta.units..run.meta.all_units()).all(|unit| run.is_verified(unit)));
+}
+
+#[test]
+fn warming_leaves_damage_to_the_reader() {
+    let (disk, run) = sample_file();
+    let name = "0000000000000003.run";
+    let bytes = disk.map(name, run.meta.file_bytes).unwrap().bytes().to_vec();
+    for unit in 0..run.meta.all_units() {
+        let disk = MemoryStorage::new();
+        let mut damaged = bytes.clone();
+        damaged[(run.meta.data_offset + unit * 4096) as usize + 100] ^= 1;
+        disk.create(name).unwrap().write_at(0, &damaged).unwrap();
+        let mapping = disk.map(name, run.meta.file_bytes).unwrap();
+        let file = Arc::new(RunFile { name: name.to_owned(), mapping });
+        let run = FileRun::new(file, run.meta.clone(), 1).unwrap();
+        warm_all(&run, 9);
+        assert!(!run.is_verified(unit));
+        let (mut cursor, mut rest) = (FileCursor::new(&run, false), run.everything());
+        let mut read = || {
+            while !rest.is_empty() {
+                cursor.take_first(&mut rest)?;
+            }
+            Ok::<(), Error>(())
+        };
+        assert_eq!(read().is_err(), unit < run.meta.units, "unit {unit}");
+    }
+}
+
 #[test]
 fn a_position_from_nowhere_is_an_error() {
     let (_disk, run) = sample_file();
@@ -220,6 +266,7 @@ proptest! {
         if let Some(meta) = RunMeta::decode(&mut Reader::new(&bytes)) {
             // Whatever is accepted can be opened and asked without a panic.
             if let Ok(other) = FileRun::new(Arc::clone(&run.file), meta, 1) {
+                warm_all(&other, 100_000);
                 let _ = (other.lower_bound(b"m"), other.locate(b"m", 7, &KeyExtent::Whole), other.block(3).map(|block| block.count));
             }
         }

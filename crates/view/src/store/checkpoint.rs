@@ -21,6 +21,7 @@ use crate::run::meta::RunMeta;
 use crate::run::writer::{Bounds, FileWriter, RunWriter};
 use crate::spine::Spine;
 use crate::store::{ArrangementId, Inner, Store};
+use crate::warming::warm;
 
 /// What a checkpoint makes durable.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +78,8 @@ impl Store {
         let edit = checkpoint_edit(&inner, input, written.as_ref())?;
         let replacements = replacements(input, written.as_ref())?;
         inner.commit(&edit)?;
+        drop(inner);
+        replacements.iter().filter_map(|(_, replacement)| replacement.output.as_ref()).for_each(warm);
         let file_bytes = written.map_or(0, |written| written.file.mapping.bytes().len() as u64);
         Ok(Checkpoint { replacements, file_bytes })
     }

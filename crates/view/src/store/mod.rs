@@ -31,6 +31,7 @@ use crate::run::file::{FileRun, RunFile};
 use crate::run::meta::RunMeta;
 use crate::run::writer::{Bounds, FileWriter, RunWriter, final_name, temporary_name};
 use crate::spine::Spine;
+use crate::warming::warm;
 pub use checkpoint::{Checkpoint, CheckpointInput, CheckpointSpine};
 pub use verify::{ScrubCursor, VerifyProgress, VerifyReport};
 
@@ -243,6 +244,8 @@ impl Store {
         });
         let output = output.flatten().transpose()?.map(|run| Run::File(Arc::new(run)));
         inner.commit(&edit)?;
+        drop(inner);
+        output.iter().for_each(warm);
         Ok(Some(Replacement { inputs, output, moves_to_file: true }))
     }
 }

@@ -1,12 +1,13 @@
 //! Random graphs over random histories.
 
+use monostable_types::DataType;
 use proptest::prelude::*;
 
 use super::cases;
 use super::model::{Plan, TABLES, ZSet, collect, contents, evaluated, held, lower};
 use super::random::{Choices, choices};
 use crate::fork::{Fork, step_in_halves};
-use crate::{Build, Delta, Graph, NodeId, Origin, Progress, Scope, Step, TableId, Version, step};
+use crate::{Build, Delta, Graph, Join, NodeId, Origin, Progress, Scope, Step, TableId, Version, step};
 
 /// A version with the model's tables and an arrangement of each node of the plan.
 pub(crate) fn create(plan: &[Plan]) -> (Version, Vec<NodeId>) {
@@ -42,6 +43,38 @@ fn tables_only() -> Vec<Plan> {
 fn stepped(version: &Version, deltas: &[(TableId, Delta)]) -> Version {
     let epoch = version.epoch.next();
     step(version, deltas, Scope::All, &[]).unwrap().version.at(epoch, version.lsn)
+}
+
+#[test]
+fn weights_are_looked_at_where_a_change_comes_from_outside_or_is_negated() {
+    let mut builder = Graph::new().extend();
+    let types = [DataType::Integer, DataType::Integer];
+    let source = builder.source(TableId(0), &types).unwrap();
+    let by_first = builder.arrange(source, &[0]).unwrap();
+    builder.assert_positive(by_first).unwrap();
+    let by_second = builder.arrange(source, &[1]).unwrap();
+    let pairs = builder.join(by_first, by_second, Join::on(1)).unwrap();
+    let joined = builder.arrange(pairs, &[0]).unwrap();
+    let negated = builder.negate(source).unwrap();
+    let union = builder.union(&[source, negated]).unwrap();
+    let difference = builder.arrange(union, &[0]).unwrap();
+    // An arrangement of an arrangement is one of what that is made from.
+    let on_top = builder.arrange(difference, &[1]).unwrap();
+    let distinct = builder.distinct(union).unwrap();
+    let distinct = builder.arrange(distinct, &[1]).unwrap();
+    let other = builder.source(TableId(1), &types).unwrap();
+    let unarranged = builder.map(other, None, None).unwrap();
+    let unarranged = builder.arrange(unarranged, &[0]).unwrap();
+    let views = [joined, difference, on_top, distinct, unarranged];
+    for view in views {
+        builder.assert_positive(view).unwrap();
+    }
+    let graph = builder.finish();
+    let guarded = |graph: &Graph| views.map(|view| graph.is_guarded(view));
+    assert!(graph.is_guarded(by_first) && !graph.is_guarded(by_second));
+    assert_eq!(guarded(&graph), [false, true, true, false, true]);
+    assert_eq!(guarded(&graph.retain(&[by_first, joined])), [false; 5]);
+    assert_eq!(guarded(&graph.retain(&[difference])), [false, true, false, false, false]);
 }
 
 proptest! {
