@@ -40,7 +40,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::certify::{Certifier, Refusal};
 use crate::error::{Cause, Error, Result};
 use crate::feed::{Feed, GroupChanges};
-use crate::options::Options;
+use crate::options::{Forking, Options};
 use crate::queue::Queue;
 use crate::record::RecordWriter;
 use crate::subscription::{Subscriber, Subscribers};
@@ -139,6 +139,8 @@ pub(crate) struct Pipeline {
     pub(crate) poison: OnceLock<Cause>,
     pub(crate) closed: AtomicBool,
     pub(crate) options: Options,
+    /// How large steps are computed.
+    forking: Forking,
     pub(crate) subscribers: Subscribers,
     /// Where writers wait while memory is full.
     pub(crate) short_of_memory: Mutex<()>,
@@ -165,7 +167,7 @@ pub(crate) struct Meters {
 
 impl Pipeline {
     /// A pipeline that goes on from `state`.
-    pub(crate) fn new(state: State, wal: Option<Wal>, options: Options) -> Pipeline {
+    pub(crate) fn new(state: State, wal: Option<Wal>, options: Options, forking: Forking) -> Pipeline {
         let state = Arc::new(state);
         let certifier = Certifier::new(state.epoch(), options.certification_bytes_max);
         Pipeline {
@@ -179,6 +181,7 @@ impl Pipeline {
             poison: OnceLock::new(),
             closed: AtomicBool::new(false),
             options,
+            forking,
             subscribers: Subscribers::default(),
             short_of_memory: Mutex::new(()),
             relief: Condvar::new(),
@@ -345,7 +348,7 @@ impl Pipeline {
         let subscribers = self.subscribers.live();
         let watched: Vec<NodeId> = subscribers.iter().map(|subscriber| subscriber.node()).collect();
         let started = self.options.clock.now();
-        let step = step_forked(Origin::New, &head.state.version, &deltas, &watched, &self.options.forking());
+        let step = step_forked(Origin::New, &head.state.version, &deltas, &watched, &self.forking);
         let taken = self.options.clock.now().saturating_sub(started);
         self.meters.step_nanos.fetch_add(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let graph = head.state.version.graph();

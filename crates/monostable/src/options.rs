@@ -8,11 +8,12 @@
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use monostable_vfs::Storage;
 use monostable_view::Fork;
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 /// A clock that only goes forward. It paces background work and bounds waiting; no result depends on it.
 pub trait Clock: Send + Sync + Debug {
@@ -112,31 +113,43 @@ pub struct Options {
     pub checkpoint_log_bytes: u64,
     /// ...or when replaying it is expected to take this long, whichever comes first.
     pub replay_time_max: Duration,
-    /// Threads on which a large step is computed: 1 or 2. The second one lives as long as the step. What is computed does not
-    /// depend on it.
+    /// Threads on which a large step is computed: 1 or 2. The second one is started by the first such step and ends with the
+    /// database. What is computed does not depend on it.
     pub step_threads_max: usize,
     /// Write a checkpoint in [`Database::close`](crate::Database::close), so that the next open replays nothing.
     pub checkpoint_on_close: bool,
 }
 
-/// How a step is forked, as the options say.
+/// How a step is forked, as the options say. The second thread is started by the first large step and kept: one that ends with
+/// every step would ask the system for memory anew each time.
 pub(crate) struct Forking {
     threads_max: usize,
+    helper: OnceLock<Option<ThreadPool>>,
+}
+
+impl Forking {
+    /// The second thread; none if there may not be one or none can be had.
+    fn helper(&self) -> Option<&ThreadPool> {
+        let start = || {
+            let threads = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "monostable-step".to_owned());
+            if self.threads_max < 2 { None } else { threads.build().ok() }
+        };
+        self.helper.get_or_init(start).as_ref()
+    }
 }
 
 impl Fork for Forking {
     fn both(&self, first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
-        if self.threads_max < 2 {
-            first();
-            return second();
-        }
-        std::thread::scope(|scope| {
-            let other = scope.spawn(second);
-            first();
-            if let Err(panic) = other.join() {
-                std::panic::resume_unwind(panic);
+        match self.helper() {
+            None => {
+                first();
+                second();
             }
-        });
+            Some(helper) => helper.in_place_scope(|scope| {
+                scope.spawn(|_| second());
+                first();
+            }),
+        }
     }
 }
 
@@ -144,7 +157,7 @@ impl Options {
     /// How large steps are computed. A database whose background work is done by hand does everything on one thread.
     pub(crate) fn forking(&self) -> Forking {
         let threads_max = if self.background == Background::Manual { 1 } else { self.step_threads_max };
-        Forking { threads_max }
+        Forking { threads_max, helper: OnceLock::new() }
     }
 
     /// A database in the directory `path`, which is created if it does not exist.

@@ -24,7 +24,7 @@ use monostable_wal::{Group, Wal};
 
 use crate::commit::{State, merge_writes};
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::Forking;
 use crate::record::{Record, Section};
 use crate::stats::OpenReport;
 
@@ -36,7 +36,7 @@ pub(crate) fn replay(
     wal: &Wal,
     from: Lsn,
     state: &mut State,
-    options: &Options,
+    forking: &Forking,
     report: &mut OpenReport,
 ) -> Result<()> {
     let mut gathered = Gathered::new(state.epoch());
@@ -46,10 +46,10 @@ pub(crate) fn replay(
         report.groups_replayed += 1;
         report.bytes_replayed += bytes;
         if gathered.bytes >= TOGETHER_BYTES {
-            state.version = gathered.apply(&state.version, options)?;
+            state.version = gathered.apply(&state.version, forking)?;
         }
     }
-    state.version = gathered.apply(&state.version, options)?;
+    state.version = gathered.apply(&state.version, forking)?;
     Ok(())
 }
 
@@ -94,17 +94,17 @@ impl Gathered {
     }
 
     /// The version after all that was gathered.
-    fn apply(&mut self, version: &Version, options: &Options) -> Result<Version> {
+    fn apply(&mut self, version: &Version, forking: &Forking) -> Result<Version> {
         let groups = std::mem::take(&mut self.groups);
         self.bytes = 0;
         let Some(last) = groups.last() else { return Ok(version.clone()) };
         let deltas = merge_writes(groups.iter().flat_map(|changes| &changes.deltas))?;
-        if let Ok(version) = stepped(version, &deltas, options) {
+        if let Ok(version) = stepped(version, &deltas, forking) {
             return Ok(version.at(last.epoch, Lsn(last.end.0)));
         }
         let mut version = version.clone();
         for changes in &groups {
-            let next = stepped(&version, &changes.deltas, options).map_err(|error| at_group(changes.start, error))?;
+            let next = stepped(&version, &changes.deltas, forking).map_err(|error| at_group(changes.start, error))?;
             version = next.at(changes.epoch, Lsn(changes.end.0));
         }
         Ok(version)
@@ -114,9 +114,9 @@ impl Gathered {
 fn stepped(
     version: &Version,
     deltas: &[(TableId, Delta)],
-    options: &Options,
+    forking: &Forking,
 ) -> std::result::Result<Version, StepError> {
-    Ok(step_forked(Origin::Log, version, deltas, &[], &options.forking())?.version)
+    Ok(step_forked(Origin::Log, version, deltas, &[], forking)?.version)
 }
 
 fn at_group(start: monostable_wal::Lsn, what: impl std::fmt::Display) -> Error {

@@ -15,7 +15,7 @@
 //! least that 4 bytes are used with, about one probe in ten for an absent key has a candidate in vain.
 //!
 //! Cost: at four slots of five in use, 5 bytes per key (7.5 with wide slots). Inserting is one random line per key; an index
-//! that is made at once is filled from one end to the other, so that the lines that are written lie in the caches.
+//! in memory is given some ten thousand keys at once in the order of their lines, so that neighbours are written together.
 
 /// What one probe reads.
 pub(crate) const LINE_BYTES: usize = 64;
@@ -204,8 +204,9 @@ pub(crate) struct IndexKey {
     pub(crate) many: bool,
 }
 
-/// From so many keys on they are put into the order of their lines, by so many of the highest bits of their hashes.
-const ORDERED_MIN: usize = 16 * 1024;
+/// So many keys are put into the order of their lines at once, by so many of the highest bits of their hashes: they lie in the
+/// processor's caches, and memory that is used once need not be cleared for all keys of a long run.
+pub(crate) const ORDERED_KEYS: usize = 32 * 1024;
 const ORDERED_BITS: u32 = 8;
 
 /// A line where the processor wants it.
@@ -225,22 +226,24 @@ pub(crate) struct HashIndex {
 }
 
 impl HashIndex {
-    /// The index of a run in memory whose positions are below `positions`.
-    pub(crate) fn of(mut keys: Vec<IndexKey>, positions: usize) -> HashIndex {
+    /// An empty index for a run in memory: room for `keys` keys at positions below `positions`.
+    pub(crate) fn with_room(keys: usize, positions: usize) -> HashIndex {
         let mut shape = IndexShape::new(0, bits_of(positions as u64).max(1), true);
-        shape.lines = shape.lines_for(keys.len(), 0);
-        let lines = vec![Line([0; LINE_BYTES]); shape.lines];
-        let mut index = HashIndex { shape, lines, page: shape.lines, last: (0, 0) };
-        if keys.len() >= ORDERED_MIN {
-            keys = by_line(&keys);
-        }
-        for key in keys {
-            index.insert(key.hash, key.position.into());
+        shape.lines = shape.lines_for(keys, 0);
+        HashIndex { shape, lines: vec![Line([0; LINE_BYTES]); shape.lines], page: shape.lines, last: (0, 0) }
+    }
+
+    /// Adds keys that are not in the index yet, in the order of their lines, and takes them out of `keys`; best about
+    /// [`ORDERED_KEYS`] at once. `ordered` is overwritten.
+    pub(crate) fn take(&mut self, keys: &mut Vec<IndexKey>, ordered: &mut Vec<IndexKey>) {
+        by_line(keys, ordered);
+        for key in ordered {
+            self.insert(key.hash, key.position.into());
             if key.many {
-                index.mark_many();
+                self.mark_many();
             }
         }
-        index
+        keys.clear();
     }
 
     /// An empty index for a file: room for `keys` keys in whole pages. Each `attempt` after the first gives more room.
@@ -306,8 +309,8 @@ impl HashIndex {
     }
 }
 
-/// The keys in the order of their hashes' highest bits, which is that of their lines.
-fn by_line(keys: &[IndexKey]) -> Vec<IndexKey> {
+/// Gives `ordered` the keys in the order of their hashes' highest bits, which is that of their lines.
+fn by_line(keys: &[IndexKey], ordered: &mut Vec<IndexKey>) {
     let part = |key: &IndexKey| (key.hash >> (u64::BITS - ORDERED_BITS)) as usize;
     let mut places = [0_usize; 1 << ORDERED_BITS];
     keys.iter().for_each(|key| places[part(key)] += 1);
@@ -315,13 +318,12 @@ fn by_line(keys: &[IndexKey]) -> Vec<IndexKey> {
     for place in &mut places {
         (*place, before) = (before, before + *place);
     }
-    let mut ordered = vec![IndexKey::default(); keys.len()];
+    ordered.resize(keys.len(), IndexKey::default());
     for key in keys {
         let place = &mut places[part(key)];
         ordered[*place] = *key;
         *place += 1;
     }
-    ordered
 }
 
 /// Puts a value into the first free slot of a line, and tells which; `None` if there is none.

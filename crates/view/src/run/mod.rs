@@ -27,18 +27,18 @@ use crate::error::Result;
 use crate::hash::key_hash;
 use crate::key::KeyExtent;
 use file::{FileCursor, FileRun};
-use index::{HashIndex, IndexKey};
+use index::{HashIndex, IndexKey, ORDERED_KEYS};
 
-/// From this many entries on a run in memory has a hash index, if it is asked for keys. Shorter runs have filters, and their
+/// A run in memory of more entries than these has a hash index, if it is asked for keys. Shorter runs have filters, and their
 /// prefixes fit into the processor's caches.
-const INDEX_ENTRIES_MIN: usize = FILTER_ENTRIES_MAX + 1;
+const FILTER_ENTRIES_MAX: usize = 64 * 1024;
 /// When one key in so many entries is looked up, in ascending order, going through them costs less than an index does.
 const DENSE_ENTRIES: usize = 16;
 /// A run of fewer entries has no filter: they are compared in the time that it takes to ask one.
 const FILTER_ENTRIES_MIN: usize = 4;
-/// Up to this many entries a run has a filter. It is made when it is first asked, because most runs never are; the asker waits
-/// some microseconds.
-const FILTER_ENTRIES_MAX: usize = 8192;
+/// Up to this many entries a filter is made when the run is first asked, because most runs never are; the asker waits some
+/// microseconds. Longer runs get theirs like an index.
+const LAZY_ENTRIES_MAX: usize = 8192;
 /// Keys for each block of a filter: eight bits for a key.
 const FILTER_BLOCK_KEYS: usize = 64;
 
@@ -46,8 +46,8 @@ const FILTER_BLOCK_KEYS: usize = 64;
 /// filters say so. What passes a filter is searched for by prefixes.
 ///
 /// Making the index of a long run costs as much as merging it, and many arrangements are only ever walked through. So a run
-/// remembers that it was asked for a key without having an index, and the next merge makes one for its output; a run that no
-/// merge takes is indexed by itself, see [`crate::policy`].
+/// remembers that it was asked for a key, and the next merge makes an index, or a filter, for its output; a run that no merge
+/// takes is given one by itself, see [`crate::policy`].
 #[derive(Debug)]
 pub(crate) struct MemoryRun {
     filter: OnceLock<Filter>,
@@ -92,11 +92,15 @@ impl MemoryRun {
         MemoryRun { filter: OnceLock::new(), index: None, probed: AtomicBool::new(false), batch }
     }
 
-    /// A run as a merge makes it, with an index if its inputs were asked for keys.
+    /// A run as a merge makes it, with an index or a filter if its inputs were asked for keys.
     pub(crate) fn merged(batch: Arc<Batch>, extent: &KeyExtent, probed: bool) -> Result<MemoryRun> {
-        let indexed = probed && batch.len() >= INDEX_ENTRIES_MIN;
-        let index = indexed.then(|| index_of(&batch, extent)).transpose()?;
-        Ok(MemoryRun { index, ..MemoryRun::pushed(batch) })
+        let mut run = MemoryRun::pushed(batch);
+        if probed && run.batch.len() > FILTER_ENTRIES_MAX {
+            run.index = Some(index_of(&run.batch, extent)?);
+        } else if probed && run.batch.len() > LAZY_ENTRIES_MAX {
+            run.filter = Filter::of(&run.batch, extent)?.into();
+        }
+        Ok(run)
     }
 
     /// Whether the run was asked for keys.
@@ -104,9 +108,10 @@ impl MemoryRun {
         self.probed.load(Ordering::Relaxed)
     }
 
-    /// Whether it was, and has no index though it is long enough.
+    /// Whether it was, and has neither index nor filter though it is long enough.
     pub(crate) fn wants_index(&self) -> bool {
-        self.index.is_none() && self.batch.len() >= INDEX_ENTRIES_MIN && self.is_probed()
+        let bare = self.index.is_none() && self.filter.get().is_none();
+        bare && self.batch.len() > LAZY_ENTRIES_MAX && self.is_probed()
     }
 
     /// Remembers that the run is asked for a key. The flag is written once, so that readers do not take it from each other.
@@ -121,7 +126,7 @@ impl MemoryRun {
         if let Some(filter) = self.filter.get() {
             return Ok(filter.may_hold(hash));
         }
-        if self.index.is_some() || !(FILTER_ENTRIES_MIN..=FILTER_ENTRIES_MAX).contains(&self.batch.len()) {
+        if self.index.is_some() || !(FILTER_ENTRIES_MIN..=LAZY_ENTRIES_MAX).contains(&self.batch.len()) {
             return Ok(true);
         }
         let filter = Filter::of(&self.batch, extent)?;
@@ -130,7 +135,7 @@ impl MemoryRun {
 
     /// Whether a long run ends before a key: new keys often are the greatest, and their absence is certain without a search.
     fn ends_before(&self, key: &[u8]) -> bool {
-        let last = self.batch.len().checked_sub(1).filter(|last| *last >= FILTER_ENTRIES_MAX);
+        let last = self.batch.len().checked_sub(1).filter(|last| *last >= LAZY_ENTRIES_MAX);
         // An entry that goes on behind the key is greater than it.
         last.is_some_and(|last| compare_bytes(self.batch.entry(last), key, 0).is_lt())
     }
@@ -175,17 +180,43 @@ impl MemoryRun {
 }
 
 fn index_of(batch: &Batch, extent: &KeyExtent) -> Result<HashIndex> {
-    let mut keys: Vec<IndexKey> = Vec::with_capacity(batch.len());
+    let mut index = HashIndex::with_room(keys_of(batch, extent)?, batch.len());
+    let room = ORDERED_KEYS.min(batch.len());
+    let (mut keys, mut ordered): (Vec<IndexKey>, Vec<IndexKey>) = (Vec::with_capacity(room), Vec::with_capacity(room));
     let mut last: Option<&[u8]> = None;
     for at in 0..batch.len() {
-        let key = extent.key(batch.entry(at))?;
-        match keys.last_mut() {
-            Some(before) if last == Some(key) => before.many = true,
-            _ => keys.push(IndexKey { hash: key_hash(key), position: at as u32, many: false }),
+        let entry = batch.entry(at);
+        match (keys.last_mut(), last) {
+            (Some(before), Some(last)) if extent.matches(entry, last) => before.many = true,
+            _ => {
+                // The last one is known to have no more entries only now.
+                if keys.len() == ORDERED_KEYS {
+                    index.take(&mut keys, &mut ordered);
+                }
+                let key = extent.key(entry)?;
+                keys.push(IndexKey { hash: key_hash(key), position: at as u32, many: false });
+                last = Some(key);
+            }
         }
-        last = Some(key);
     }
-    Ok(HashIndex::of(keys, batch.len()))
+    index.take(&mut keys, &mut ordered);
+    Ok(index)
+}
+
+/// How many keys a batch has.
+fn keys_of(batch: &Batch, extent: &KeyExtent) -> Result<usize> {
+    if matches!(extent, KeyExtent::Whole) {
+        return Ok(batch.len());
+    }
+    let (mut count, mut last) = (0, None);
+    for at in 0..batch.len() {
+        let entry = batch.entry(at);
+        if !last.is_some_and(|last| extent.matches(entry, last)) {
+            last = Some(extent.key(entry)?);
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// One immutable part of a spine. Cloning clones a pointer.

@@ -13,7 +13,7 @@ use crate::run::block::{self, Block, BlockBuilder};
 use crate::run::fence::{FAN_OUT, FenceBuilder, FencePage, levels};
 use crate::run::file::{FileCursor, FileRun, RunFile};
 use crate::run::footer;
-use crate::run::index::{Candidate, HashIndex, IndexKey, IndexShape, LINE_BYTES, bits_of, used_slots};
+use crate::run::index::{Candidate, HashIndex, IndexKey, IndexShape, LINE_BYTES, ORDERED_KEYS, bits_of, used_slots};
 use crate::run::meta::RunMeta;
 use crate::run::writer::{Bounds, FileWriter, RunWriter};
 use crate::{Error, KeyExtent};
@@ -285,7 +285,7 @@ proptest! {
             let numbered = || hashes.iter().enumerate();
             if !paged {
                 let key = |(at, hash): (usize, &u64)| IndexKey { hash: *hash, position: at as u32, many: at % 3 == 0 };
-                return Some(HashIndex::of(numbered().map(key).collect(), hashes.len()));
+                return Some(index_of(&numbered().map(key).collect::<Vec<_>>(), hashes.len(), 300));
             }
             let mut index = HashIndex::paged(hashes.len(), position_max, true, attempt);
             let insert = |(at, hash): (usize, &u64)| {
@@ -311,13 +311,19 @@ proptest! {
     }
 }
 
+fn index_of(keys: &[IndexKey], positions: usize, at_once: usize) -> HashIndex {
+    let mut index = HashIndex::with_room(keys.len(), positions);
+    keys.chunks(at_once).for_each(|keys| index.take(&mut keys.to_vec(), &mut Vec::new()));
+    index
+}
+
 #[test]
 fn an_index_that_is_filled_in_the_order_of_its_lines_finds_every_key() {
     let hash =
         |at: u64| (at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let keys: Vec<IndexKey> =
         (0..40_000).map(|at| IndexKey { hash: hash(at), position: 2 * at as u32, many: at % 3 == 0 }).collect();
-    let index = HashIndex::of(keys.clone(), 80_000);
+    let index = index_of(&keys, 80_000, ORDERED_KEYS);
     for IndexKey { hash, position, many } in keys {
         let wanted = Candidate { position: position.into(), many };
         assert!(index.candidates(hash).any(|candidate| candidate == wanted));

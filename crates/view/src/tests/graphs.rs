@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::cases;
 use super::model::{Plan, TABLES, ZSet, collect, contents, evaluated, held, lower};
 use super::random::{Choices, choices};
-use crate::fork::{Fork, step_in_halves};
+use crate::fork::{Fork, step_in_shares};
 use crate::{Build, Delta, Graph, Join, NodeId, Origin, Progress, Scope, Step, TableId, Version, step};
 
 /// A version with the model's tables and an arrangement of each node of the plan.
@@ -91,18 +91,18 @@ proptest! {
             let deltas = history.commit(&mut tables);
             let before = version.clone();
             let stepped = step(&version, &deltas, Scope::All, &views).unwrap();
-            let halves = step_in_halves(Origin::New, &version, &deltas, &views, &Swapped).unwrap();
-            let logged = step_in_halves(Origin::Log, &version, &deltas, &views, &Swapped).unwrap();
+            let shared = step_in_shares(Origin::New, &version, &deltas, &views, &Swapped).unwrap();
+            let logged = step_in_shares(Origin::Log, &version, &deltas, &views, &Swapped).unwrap();
             version = stepped.version.clone();
             let expected = contents(&plan, &tables);
             for (index, &view) in views.iter().enumerate() {
                 prop_assert_eq!(&held(&version, view), &expected[index], "node {} of {:#?}", index, &plan);
-                prop_assert_eq!(&held(&halves.version, view), &expected[index], "in halves, node {}", index);
+                prop_assert_eq!(&held(&shared.version, view), &expected[index], "in shares, node {}", index);
                 prop_assert_eq!(&held(&logged.version, view), &expected[index], "from the log, node {}", index);
                 prop_assert_eq!(&evaluated(&version, version.graph(), view), &expected[index]);
             }
             let changed = |step: &Step| step.changes.iter().map(|(node, delta)| (*node, delta.len())).collect::<Vec<_>>();
-            prop_assert_eq!(changed(&halves), changed(&stepped));
+            prop_assert_eq!(changed(&shared), changed(&stepped));
             for (node, change) in &stepped.changes {
                 for (index, _) in views.iter().enumerate().filter(|(_, view)| *view == node) {
                     collect(change, &mut watched[index]);
