@@ -323,6 +323,12 @@ pub(crate) fn compare_bytes(a: &[u8], b: &[u8], skip: usize) -> Ordering {
         }
         at += 8;
     }
+    // Of strings of one length the last eight bytes are compared once more: what of them was compared before is equal.
+    if a.len() == b.len()
+        && let Some((x, y)) = a.len().checked_sub(8).and_then(|last| Some((word(a, last)?, word(b, last)?)))
+    {
+        return x.cmp(&y);
+    }
     a.get(at..).unwrap_or_default().cmp(b.get(at..).unwrap_or_default())
 }
 

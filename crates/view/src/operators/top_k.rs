@@ -7,11 +7,12 @@
 //! Delta rule: with `W` for the window of a content, `d(W(A)) = W(A') - W(A)`. Both contents are at hand in the arrangement.
 //! What sorts before the least changed entry lies in both windows alike; from there the two are walked side by side.
 //!
-//! State: none of its own. Cost: one step in the old content for each entry that sorts before the least changed one, and at
-//! most O(offset + limit) of them: if the window ends before that entry, nothing changed and nothing else is done. Otherwise
-//! one step and one comparison for each entry of either window from there on, until the contents agree again at equal
-//! positions: at most O(offset + limit) for each step that changes the input, whatever the size of the input. Memory: the
-//! change of the window.
+//! State: none of its own; the spine remembers where the window ends, once it was walked through, until something before that
+//! changes. Cost: one comparison if that is known and before the least changed entry. Otherwise one step in the old content for
+//! each entry that sorts before the least changed one, at most O(offset + limit) of them: if the window ends before that entry,
+//! nothing changed and nothing else is done. Else one step and one comparison for each entry of either window from there on,
+//! until the contents agree again at equal positions: at most O(offset + limit) for each step that changes the input, whatever
+//! the size of the input. Memory: the change of the window.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -40,11 +41,17 @@ impl TopK {
     pub(crate) fn change(&self, layout: &Layout, batch: &Batch, old: &Spine, new: &Spine) -> Result<Delta, Failure> {
         let Some(last) = batch.len().checked_sub(1) else { return Ok(Delta::empty(layout.row())) };
         let (first, last) = (batch.get(0).0, batch.get(last).0);
+        if old.window_ends_before(self.end(), first) {
+            return Ok(Delta::empty(layout.row()));
+        }
         let mut before = Walk { window: *self, entries: old.prefix(b"")?, next: None, position: 0 };
-        while before.peek()?.is_some_and(|entry| entry < first) {
+        let mut ended_by: Option<&[u8]> = None;
+        while let Some(entry) = before.peek()?.filter(|entry| *entry < first) {
             before.take()?;
+            ended_by = Some(entry);
         }
         if before.is_past() {
+            ended_by.iter().for_each(|entry| new.remember_window(self.end(), entry));
             return Ok(Delta::empty(layout.row()));
         }
         let entries = new.range(Bound::Included(first), Bound::Unbounded)?;

@@ -16,7 +16,7 @@ mod seek;
 mod tests;
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use monostable_types::{Weight, prefix_successor};
 use smallvec::{SmallVec, smallvec};
@@ -52,6 +52,17 @@ struct Inner {
     memory: Vec<(u64, Run)>,
     /// Newest first.
     files: Vec<Run>,
+    /// Where a window over the first entries ends, if somebody found out.
+    window: OnceLock<Arc<Window>>,
+}
+
+/// A window over the first entries of a spine.
+#[derive(Debug)]
+struct Window {
+    /// How many positions it has. An entry of weight w has w of them.
+    positions: u128,
+    /// The entry that has the last of them.
+    last: Box<[u8]>,
 }
 
 /// What [`Spine::hit`] finds.
@@ -113,7 +124,7 @@ pub struct SpineStats {
 impl Spine {
     /// The empty Z-set.
     pub fn new(extent: KeyExtent) -> Spine {
-        Spine { inner: Arc::new(Inner { extent, generation: 0, memory: Vec::new(), files: Vec::new() }) }
+        Spine::from_files(extent, Vec::new())
     }
 
     /// How far an entry's key reaches.
@@ -126,7 +137,10 @@ impl Spine {
         if batch.is_empty() {
             return Ok(self.clone());
         }
-        let Inner { extent, generation, memory, files } = &*self.inner;
+        let Inner { extent, generation, memory, files, window } = &*self.inner;
+        // A window that ends before the first change is what it was.
+        let window = window.get().filter(|window| *window.last < *batch.get(0).0).cloned();
+        let window = window.map_or_else(OnceLock::new, OnceLock::from);
         let absorbed = self.inner.absorbed_by(&batch);
         let fresh = if absorbed == 0 {
             batch
@@ -144,7 +158,7 @@ impl Spine {
         }
         runs.extend_from_slice(&memory[absorbed..]);
         let (extent, generation, files) = (extent.clone(), *generation, files.clone());
-        Ok(Spine { inner: Arc::new(Inner { extent, generation, memory: runs, files }) })
+        Ok(Spine { inner: Arc::new(Inner { extent, generation, memory: runs, files, window }) })
     }
 
     /// All entries that start with `prefix`, ascending; `b""` is everything.
@@ -279,6 +293,18 @@ impl Spine {
         self.runs().map(Run::weight_sum).sum()
     }
 
+    /// Whether a window of so many positions is known to end before `entry`.
+    pub(crate) fn window_ends_before(&self, positions: u128, entry: &[u8]) -> bool {
+        self.inner.window.get().is_some_and(|window| window.positions == positions && *window.last < *entry)
+    }
+
+    /// Remembers that a window of so many positions ends with `last`, here and in what comes of this spine until something before
+    /// that changes. One window is remembered.
+    pub(crate) fn remember_window(&self, positions: u128, last: &[u8]) {
+        // Who comes second has found the same, or asks for another window.
+        let _ = self.inner.window.set(Arc::new(Window { positions, last: last.into() }));
+    }
+
     /// Whether the Z-set has no entry.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.first(b"")?.is_none())
@@ -360,7 +386,8 @@ impl Spine {
 
     /// A spine over runs in files, newest first.
     pub(crate) fn from_files(extent: KeyExtent, files: Vec<Run>) -> Spine {
-        Spine { inner: Arc::new(Inner { extent, generation: 0, memory: Vec::new(), files }) }
+        let inner = Inner { extent, generation: 0, memory: Vec::new(), files, window: OnceLock::new() };
+        Spine { inner: Arc::new(inner) }
     }
 
     /// Some of the runs in memory, by their indexes in the shape.

@@ -117,6 +117,31 @@ fn a_change_behind_the_window_is_left_unread() {
 }
 
 #[test]
+fn a_spine_remembers_where_a_window_ends_until_something_before_that_changes() {
+    let layout = Layout::new(RowType::new(&TYPES), &[(1, DOWN)]);
+    let batch = |rows: &[(Vec<Value>, i64)]| {
+        let delta = delta(&TYPES, rows);
+        let mut entries = monostable_types::Rows::new();
+        layout.arrange(&delta, &mut entries).unwrap();
+        std::sync::Arc::new(Batch::from_unsorted(&entries, delta.weights()).unwrap())
+    };
+    let top_k = TopK { offset: 1, limit: Some(9) };
+    let content: Vec<_> = (0..100).map(|n| (row(n, n), 1)).collect();
+    let old = Spine::new(layout.key_extent()).push(batch(&content)).unwrap();
+    let (behind, last, within) = (batch(&[(row(89, 89), 1)]), batch(&[(row(90, 90), 1)]), batch(&[(row(0, 95), 1)]));
+    let new = old.push(behind.clone()).unwrap();
+    assert!(top_k.change(&layout, &behind, &old, &new).unwrap().is_empty());
+    let known = |spine: &Spine, batch: &Batch| spine.window_ends_before(top_k.end(), batch.get(0).0);
+    assert!(known(&new, &behind) && !known(&new, &last) && !known(&new, &within));
+    assert!(!new.window_ends_before(11, behind.get(0).0), "of another window nothing is known");
+    let later = new.push(behind.clone()).unwrap().seal();
+    assert!(known(&later, &behind), "neither changes behind it nor other runs matter");
+    for changed in [&last, &within] {
+        assert!(!known(&later.push(changed.clone()).unwrap(), &behind));
+    }
+}
+
+#[test]
 fn directions_are_part_of_an_arrangement_and_the_default_is_not() {
     let mut builder = Graph::new().extend();
     let source = builder.source(TABLE, &TYPES).unwrap();
