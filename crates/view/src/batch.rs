@@ -196,7 +196,14 @@ impl Batch {
             Ordering::Equal => {}
         }
         let wanted = prefix_after(probe, self.shared);
-        let mut low = if from == 0 { self.first_prefix(0, wanted) } else { self.first_prefix_near(from, wanted) };
+        if from > 0 {
+            // Of entries with one prefix, which may be many, the answer is among the first as well.
+            let low = self.first_prefix_near(from, wanted);
+            let less =
+                |at: usize| self.prefixes[at] == wanted && compare_bytes(self.entry(at), probe, self.shared).is_lt();
+            return low + gallop(self.len - low, |step| less(low + step));
+        }
+        let mut low = self.first_prefix(0, wanted);
         let mut high = low + gallop(self.len - low, |step| self.prefixes[low + step] == wanted);
         while low < high {
             let middle = usize::midpoint(low, high);
