@@ -117,7 +117,11 @@ fn every_dependency_is_used_by_somebody() {
     let named: BTreeSet<String> = section(&read("Cargo.toml"), "[workspace.dependencies]");
     let manifests = files(&["toml"]).into_iter().filter(|file| file.path.ends_with("/Cargo.toml"));
     let used: BTreeSet<String> = manifests
-        .flat_map(|file| ["[dependencies]", "[dev-dependencies]"].map(|header| section(&file.text, header)))
+        .flat_map(|file| {
+            let headers =
+                ["[dependencies]", "[dev-dependencies]", "[target.'cfg(target_os = \"linux\")'.dependencies]"];
+            headers.map(|header| section(&file.text, header))
+        })
         .flatten()
         .collect();
     let unused: Vec<String> = named.difference(&used).map(|name| format!("Cargo.toml: nobody uses {name}")).collect();

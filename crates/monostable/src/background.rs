@@ -267,6 +267,33 @@ impl Engine {
     }
 }
 
+/// Warms on a thread of its own for as long as `work` takes, if there may be threads and one can be had.
+pub(crate) fn warm_beside<T>(background: Background, warming: &mut Warming, work: impl FnOnce() -> T) -> T {
+    if background == Background::Manual {
+        return work();
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let warm = || loop {
+            if done.load(Ordering::Acquire) || warming.advance() == Progress::Ready {
+                break;
+            }
+        };
+        let _ = std::thread::Builder::new().name("monostable".to_owned()).spawn_scoped(scope, warm);
+        let _done = Done(&done);
+        work()
+    })
+}
+
+/// Says that something is done when it is dropped, however it ended.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// The thread that does background work, or nobody.
 pub(crate) struct Worker {
     stop: Arc<AtomicBool>,

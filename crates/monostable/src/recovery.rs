@@ -13,22 +13,22 @@
 //! but what the log writes to make its tail durable, so a crash on the way is just another crash.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use monostable_query::catalog::restore as restore_catalog;
 use monostable_query::{Catalog, Planner};
 use monostable_types::Lsn;
 use monostable_vfs::{Lock, OsStorage, Storage};
-use monostable_view::{Build, Graph, Identity, NodeId, Progress, Recovered, Store, StoreOptions, Version, Warming};
+use monostable_view::{Build, Graph, Identity, NodeId, Recovered, Store, StoreOptions, Version, Warming};
 use monostable_wal::{Wal, WalOptions};
 use parking_lot::Mutex;
 
-use crate::background::{Chores, REPLAY_PER_STEP};
+use crate::background::{Chores, REPLAY_PER_STEP, warm_beside};
 use crate::commit::{Pipeline, State};
 use crate::database::Engine;
 use crate::error::{Error, Result};
 use crate::files::Files;
-use crate::options::{Background, Forking, Options, Place};
+use crate::options::{Forking, Options, Place};
 use crate::replay::replay;
 use crate::stats::OpenReport;
 
@@ -61,7 +61,7 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     let started = options.clock.now();
     let forking = options.forking();
     let mut warming = Warming::new(&state.version);
-    beside(options.background, &mut warming, || replay(&wal, position, &mut state, &forking, &mut report))?;
+    warm_beside(options.background, &mut warming, || replay(&wal, position, &mut state, &forking, &mut report))?;
     let taken = options.clock.now().saturating_sub(started);
     let durable = Durable { wal, files: Files::new(store), lock };
     let engine = engine(state, planner, Some(durable), (options, forking), report);
@@ -70,29 +70,6 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     engine.pipeline.meters.step_nanos.store(nanos / REPLAY_PER_STEP, Ordering::Relaxed);
     engine.chores.lock().warm(warming);
     Ok(engine)
-}
-
-/// Warms on a thread of its own for as long as `work` takes, if there may be threads and one can be had.
-fn beside<T>(background: Background, warming: &mut Warming, work: impl FnOnce() -> T) -> T {
-    if background == Background::Manual {
-        return work();
-    }
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let warm = || while !done.load(Ordering::Acquire) && warming.advance() == Progress::Working {};
-        let _ = std::thread::Builder::new().name("monostable".to_owned()).spawn_scoped(scope, warm);
-        let _done = Done(&done);
-        work()
-    })
-}
-
-/// Says that something is done when it is dropped, however it ended.
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 fn engine(

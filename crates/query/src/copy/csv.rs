@@ -181,10 +181,8 @@ impl<'r> Reader<'r> {
             } else if byte == b'\n' {
                 self.line += 1;
                 break;
-            } else if byte == b'\r' {
-                if self.peek()? != Some(b'\n') {
-                    return Err(malformed(line, "a carriage return outside quotes is not followed by a line feed"));
-                }
+            } else if byte == b'\r' && self.peek()? != Some(b'\n') {
+                return Err(malformed(line, "a carriage return outside quotes is not followed by a line feed"));
             }
         }
         self.fields.push(Field { end: self.text.len(), quoted });
