@@ -26,8 +26,10 @@ use crate::run::index::{Candidate, IndexShape, LINE_BYTES, PAGE_LINES, used_slot
 use crate::run::meta::{RunMeta, UNIT_BYTES};
 
 const SLOT_BITS: u32 = 16;
-/// Units that are warmed at once: 2 MiB.
+/// Units that are verified at once: 2 MiB.
 const WARM_UNITS: u64 = 512;
+/// Units that are mapped at once: 32 MiB.
+const MAP_UNITS: u64 = 8192;
 /// What a page of the index is read as if it is not there, which never happens: its units were checked against the file.
 const NO_LINE: &[u8; LINE_BYTES] = &[0; LINE_BYTES];
 
@@ -50,6 +52,20 @@ pub(crate) struct FileRun {
     index: IndexShape,
     verified: Vec<AtomicU64>,
 }
+
+/// What is done to a run before somebody waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Warm {
+    /// Fences and index are mapped and verified.
+    Pages,
+    /// Blocks are mapped.
+    Map,
+    /// Blocks are verified.
+    Blocks,
+}
+
+/// The steps of warming, in their order.
+pub(crate) const WARM_STEPS: [Warm; 3] = [Warm::Pages, Warm::Map, Warm::Blocks];
 
 /// The position of a slot.
 pub(crate) fn position(unit: u64, slot: u16) -> u64 {
@@ -321,32 +337,33 @@ impl FileRun {
         Ok(1)
     }
 
-    /// Verifies a stretch of units from `unit` on, as far as the system has them in memory, and returns where the next one begins:
-    /// the fences and the index first, then the blocks, then `None`. Does not wait for the disk, but for the last block of a
-    /// stretch if that is longer than a unit. Damage is left to whoever needs what is damaged.
-    pub(crate) fn warm(&self, unit: u64) -> Option<u64> {
+    /// Does a stretch of a step of warming from `unit` on, as far as the system has its units in memory, and returns where the next
+    /// stretch begins. Does not wait for the disk, but for the last block of a stretch if that is longer than a unit. Damage is left
+    /// to whoever needs what is damaged.
+    pub(crate) fn warm(&self, step: Warm, unit: u64) -> Option<u64> {
         let RunMeta { units, blocks, .. } = self.meta;
-        let of_blocks = unit < units;
-        let end = (unit + WARM_UNITS).min(if of_blocks { units } else { self.meta.all_units() });
+        let (last, stretch) = match step {
+            Warm::Pages => (self.meta.all_units(), WARM_UNITS),
+            Warm::Map => (units, MAP_UNITS),
+            Warm::Blocks => (units, WARM_UNITS),
+        };
+        let end = last.min(unit + stretch);
         let mut at = unit;
-        if self.file.mapping.warm(self.bytes_of(unit..end)) {
+        if self.file.mapping.warm(self.bytes_of(unit..end)) && step != Warm::Map {
             while at < end
                 && let Ok(warmed) = self.scrub(at)
             {
                 at += warmed;
             }
         }
-        if !of_blocks {
-            return Some(if end < self.meta.all_units() { end } else { 0 });
-        }
         // Unless all blocks are of one unit, only the block before tells where one begins.
-        let next = if blocks == units { at.max(end) } else { at };
-        (next < units && next >= end).then_some(next)
+        let next = if step == Warm::Blocks && blocks != units { at } else { at.max(end) };
+        (next < last && next >= end).then_some(next)
     }
 
-    /// Where [`FileRun::warm`] begins.
-    pub(crate) fn warm_start(&self) -> u64 {
-        if self.meta.all_units() > self.meta.units { self.meta.units } else { 0 }
+    /// Where a step of warming begins.
+    pub(crate) fn warm_start(&self, step: Warm) -> u64 {
+        if step == Warm::Pages { self.meta.units } else { 0 }
     }
 
     fn bytes_of(&self, units: Range<u64>) -> Range<u64> {

@@ -11,7 +11,7 @@ use crate::hash::key_hash;
 use crate::manifest::state::{ArrangementEdit, Edit};
 use crate::run::block::{self, Block, BlockBuilder};
 use crate::run::fence::{FAN_OUT, FenceBuilder, FencePage, levels};
-use crate::run::file::{FileCursor, FileRun, RunFile};
+use crate::run::file::{FileCursor, FileRun, RunFile, WARM_STEPS};
 use crate::run::footer;
 use crate::run::index::{Candidate, HashIndex, IndexKey, IndexShape, LINE_BYTES, ORDERED_KEYS, bits_of, used_slots};
 use crate::run::meta::RunMeta;
@@ -173,18 +173,18 @@ fn a_file_of_version_1_says_so() {
     assert!(matches!(error, Error::UnsupportedVersion { version: 1, supported: 2, .. }), "{error}");
 }
 
-/// Goes through all slices, of which there are at most so many.
-fn warm_all(run: &FileRun, slices_max: usize) -> Vec<u64> {
-    let starts = std::iter::successors(Some(run.warm_start()), |unit| run.warm(*unit));
-    let starts: Vec<u64> = starts.take(slices_max + 1).collect();
-    assert!(starts.len() <= slices_max, "warming ends");
-    starts
+/// Goes through all stretches of all steps, of which there are at most so many.
+fn warm_all(run: &FileRun, stretches_max: usize) -> usize {
+    let stretches = |step| std::iter::successors(Some(run.warm_start(step)), move |unit| run.warm(step, *unit));
+    let count = WARM_STEPS.into_iter().flat_map(stretches).take(stretches_max + 1).count();
+    assert!(count <= stretches_max, "warming ends");
+    count
 }
 
 #[test]
 fn warming_verifies_indexes_and_blocks() {
     let (_disk, run) = sample_file();
-    assert_eq!(warm_all(&run, 9), [run.meta.units, 0], "fences and index in one slice, then all blocks in one");
+    assert_eq!(warm_all(&run, 9), WARM_STEPS.len(), "a short run takes a stretch for each step");
     let mut unit = 0;
     while unit < run.meta.units {
         assert!(run.is_verified(unit), "{unit}");
