@@ -95,8 +95,9 @@ impl Mapping {
         }
     }
 
-    /// Maps what the system has of a range in memory already, and answers whether that is all of it. Never waits for the disk, and
-    /// reports nothing: what cannot be had is left to [`Mapping::populate`].
+    /// Maps a range up to the first part that the system does not have in memory already, and answers whether that is all of it.
+    /// Hardly waits for the disk, and reports nothing: what cannot be had is left to [`Mapping::populate`]. Looking for what is not in
+    /// memory makes the system read some of it, so whoever got `false` does not ask for the rest.
     pub fn warm(&self, range: Range<u64>) -> bool {
         if range.start > range.end || range.end > self.bytes.len() as u64 {
             return false;
@@ -173,30 +174,21 @@ impl Mapped {
     #[cfg(not(target_os = "linux"))]
     fn will_need(&self, _start: u64, _end: u64) {}
 
-    /// Stretches of chunks that are cached are brought in with one call each.
+    /// Chunks that are cached are brought in with one call. Ends at the first that is not.
     fn warm(&self, start: u64, end: u64) -> bool {
         let chunks = start / CHUNK_BYTES..(end - 1) / CHUNK_BYTES + 1;
-        let mut all = true;
-        let mut next = chunks.start;
-        while next < chunks.end {
-            let first = next;
-            while next < chunks.end && !self.is_populated(next) && self.is_cached(next * CHUNK_BYTES) {
-                next += 1;
-            }
-            let (from, to) = (first * CHUNK_BYTES, (next * CHUNK_BYTES).min(self.map.len() as u64));
-            if from < to && self.bring_in(from, to - from).is_ok() {
-                (first..next).for_each(|chunk| self.mark_populated(chunk));
-            }
-            all &= first == next || self.is_populated(first);
-            if next < chunks.end {
-                all &= self.is_populated(next);
-                next += 1;
-            }
+        let Some(first) = chunks.clone().find(|&chunk| !self.is_populated(chunk)) else { return true };
+        let cold = (first..chunks.end).find(|&chunk| !self.is_populated(chunk) && !self.is_cached(chunk * CHUNK_BYTES));
+        let last = cold.unwrap_or(chunks.end);
+        let (from, to) = (first * CHUNK_BYTES, (last * CHUNK_BYTES).min(self.map.len() as u64));
+        if from < to && self.bring_in(from, to - from).is_ok() {
+            (first..last).for_each(|chunk| self.mark_populated(chunk));
         }
-        all
+        (first..chunks.end).all(|chunk| self.is_populated(chunk))
     }
 
-    /// Whether a byte of the file is in the page cache; `false` where the system cannot tell.
+    /// Whether a byte of the file is in the page cache; `false` where the system cannot tell. Linux begins to read what is not, a
+    /// read-ahead at once, and does not wait for it.
     #[cfg(target_os = "linux")]
     fn is_cached(&self, at: u64) -> bool {
         use rustix::io::{ReadWriteFlags, preadv2};

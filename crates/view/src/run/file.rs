@@ -56,16 +56,16 @@ pub(crate) struct FileRun {
 /// What is done to a run before somebody waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Warm {
-    /// Fences and index are mapped and verified.
-    Pages,
-    /// Blocks are mapped.
+    /// All units are mapped.
     Map,
+    /// Fences and index are verified.
+    Pages,
     /// Blocks are verified.
     Blocks,
 }
 
 /// The steps of warming, in their order.
-pub(crate) const WARM_STEPS: [Warm; 3] = [Warm::Pages, Warm::Map, Warm::Blocks];
+pub(crate) const WARM_STEPS: [Warm; 3] = [Warm::Map, Warm::Pages, Warm::Blocks];
 
 /// The position of a slot.
 pub(crate) fn position(unit: u64, slot: u16) -> u64 {
@@ -337,19 +337,22 @@ impl FileRun {
         Ok(1)
     }
 
-    /// Does a stretch of a step of warming from `unit` on, as far as the system has its units in memory, and returns where the next
-    /// stretch begins. Does not wait for the disk, but for the last block of a stretch if that is longer than a unit. Damage is left
-    /// to whoever needs what is damaged.
+    /// Does a stretch of a step of warming from `unit` on and returns where the next one begins; `None` at the end, or if the system
+    /// does not have all of the stretch in memory. Does not wait for the disk, but for the last block of a stretch if that is longer
+    /// than a unit. Damage is left to whoever needs what is damaged.
     pub(crate) fn warm(&self, step: Warm, unit: u64) -> Option<u64> {
         let RunMeta { units, blocks, .. } = self.meta;
         let (last, stretch) = match step {
+            Warm::Map => (self.meta.all_units(), MAP_UNITS),
             Warm::Pages => (self.meta.all_units(), WARM_UNITS),
-            Warm::Map => (units, MAP_UNITS),
             Warm::Blocks => (units, WARM_UNITS),
         };
         let end = last.min(unit + stretch);
         let mut at = unit;
-        if self.file.mapping.warm(self.bytes_of(unit..end)) && step != Warm::Map {
+        if !self.file.mapping.warm(self.bytes_of(unit..end)) {
+            return None;
+        }
+        if step != Warm::Map {
             while at < end
                 && let Ok(warmed) = self.scrub(at)
             {
