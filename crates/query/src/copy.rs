@@ -7,7 +7,8 @@
 //! Invariants: COPY FROM is one change of one table, checked like an INSERT of all its rows; an error names line and column and
 //! nothing has happened. A header is skipped, not interpreted, as in PostgreSQL.
 //!
-//! Cost: COPY FROM parses each field once, straight into its encoded row, and holds the rows of the file in memory, because they are one transaction.
+//! Cost: COPY FROM parses each field once, straight into its encoded row, and holds the rows of the file in memory, because they
+//! are one transaction.
 //! Callers: `statement`.
 
 pub(crate) mod csv;

@@ -357,3 +357,28 @@ pub(crate) fn begins_with(bytes: &[u8], prefix: &[u8]) -> bool {
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk::<8>().map(|word| u64::from_be_bytes(*word))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn strings_are_compared_as_slices_are(
+            shared in proptest::collection::vec(any::<u8>(), 0..12),
+            a in proptest::collection::vec(0..3_u8, 0..20),
+            b in proptest::collection::vec(0..3_u8, 0..20),
+            one_length: bool,
+        ) {
+            let length = if one_length { a.len().min(b.len()) } else { usize::MAX };
+            let joined = |tail: &[u8]| [&shared[..], &tail[..tail.len().min(length)]].concat();
+            let (a, b) = (joined(&a), joined(&b));
+            for skip in 0..=shared.len() {
+                prop_assert_eq!(compare_bytes(&a, &b, skip), a.cmp(&b));
+                prop_assert_eq!(compare_bytes(&a, &a.clone(), skip), Ordering::Equal);
+            }
+        }
+    }
+}

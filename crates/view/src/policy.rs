@@ -8,7 +8,7 @@
 //! runs are left to `push`, which absorbs them anyway; what four of are too much for a push is not small. Sealed runs are left to
 //! the checkpoint that is writing them.
 //!
-//! A long run that is asked for keys and has no index is given one when nothing else is due.
+//! A long run that is asked for keys and has neither index nor filter is given one when nothing else is due.
 //!
 //! Small merges come first: a merge of young runs never waits for one of old runs, since `choose` returns the youngest.
 
@@ -44,7 +44,7 @@ pub struct RunShape {
     pub sealed: bool,
     /// Whether it was asked for keys.
     pub asked: bool,
-    /// Whether it was, is long enough for an index and has none.
+    /// Whether it was, is long enough for an index or a filter of its own, and has neither.
     pub wants_index: bool,
 }
 

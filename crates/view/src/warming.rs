@@ -3,8 +3,8 @@
 //! The first read of a unit of a file maps it and computes its checksum, which takes many times what later reads take. After an
 //! opening all units are such, though the system has most of them in memory still if only the process was restarted. So they
 //! are gone through beforehand: all runs are mapped, which is quick, then the fences and hash indexes are verified, which every
-//! lookup needs, then the blocks. A step of a run ends at the first thing that is not in memory, so that
-//! after a restart of the machine it costs a few reads of the disk and does nothing.
+//! lookup needs, then the blocks. A step of a run ends at the first thing that is not in memory, so that after a restart of the
+//! machine it costs a few reads of the disk and does nothing.
 //!
 //! It is a hint. Nothing depends on how far it got, damage is left to whoever needs what is damaged, and it keeps no file alive.
 //!

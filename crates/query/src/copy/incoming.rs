@@ -67,14 +67,13 @@ impl<'a> Incoming<'a> {
                         }
                         bytes.extend_from_slice(piece);
                     }
-                    Source::Field(field) => put(target, column, record.get(*field), bytes).map_err(|error| {
-                        Error::data(error.sqlstate(), format!("COPY line {}: {error}", record.line))
-                    })?,
+                    Source::Field(field) => put(target, column, record.get(*field), bytes)?,
                 }
             }
             let length = bytes.len() - start;
             if length > limits.row_bytes_max { Err(target.too_long(length, limits.row_bytes_max)) } else { Ok(()) }
         })
+        .map_err(|error: Error| Error::data(error.sqlstate(), format!("COPY line {}: {error}", record.line)))
     }
 
     /// All rows, encoded.

@@ -120,6 +120,32 @@ fn options_are_checked() {
 }
 
 #[test]
+fn what_no_field_is_at_fault_for_has_its_line_too() {
+    let mut bed = Testbed::new(TABLE);
+    let error = read(&mut bed, "COPY t (id) FROM STDIN (FORMAT csv)", "1\n").unwrap_err();
+    assert_eq!(error.sqlstate(), "23502");
+    assert!(error.to_string().contains("line 1: null value in column \"ok\""), "{error}");
+    let plan = plan(&bed, "COPY t FROM STDIN (FORMAT csv)");
+    let text = format!("1,a,1,,t\n2,{},1,,t\n", "b".repeat(200));
+    let error = plan.read(&bed.version, &mut text.as_bytes(), Limits { row_bytes_max: 100 }).unwrap_err();
+    assert_eq!(error.sqlstate(), "54000");
+    assert!(error.to_string().contains("line 2: a row of"), "{error}");
+}
+
+#[test]
+fn keys_are_told_apart_in_any_order() {
+    let mut bed = Testbed::new("CREATE TABLE u (a INTEGER PRIMARY KEY, b INTEGER UNIQUE)");
+    let sql = "COPY u FROM STDIN (FORMAT csv)";
+    assert_eq!(read(&mut bed, sql, "3,1\n1,\n2,\n4,2\n").unwrap(), 4, "NULLs are equal to nothing");
+    for (text, key) in [("7,8\n6,9\n7,10\n", "u_pkey"), ("9,5\n8,6\n7,5\n", "(b)=(5)"), ("9,7\n5,2\n", "(b)=(2)")] {
+        let error = read(&mut bed, sql, text).unwrap_err();
+        assert_eq!(error.sqlstate(), "23505", "{error}");
+        assert!(error.to_string().contains(key), "{error}");
+    }
+    assert_eq!(bed.show("SELECT count(*) FROM u", &[]), "4");
+}
+
+#[test]
 fn large_files_are_read_in_chunks() {
     let mut bed = Testbed::new("CREATE TABLE n (id INTEGER PRIMARY KEY, t TEXT)");
     let text: String = (0..20_000).map(|id| format!("{id},row {id}\n")).collect();

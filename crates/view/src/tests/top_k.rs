@@ -1,6 +1,8 @@
 //! Top-k: windows of an order, at their edges.
 
-use monostable_types::{DataType, Order, Value};
+use std::sync::Arc;
+
+use monostable_types::{DataType, Order, Rows, Value};
 use proptest::prelude::*;
 
 use super::cases;
@@ -96,15 +98,17 @@ fn windows_without_an_end_or_without_rows_are_windows() {
     assert_eq!(held(&version, view), ZSet::from([(row(1, 1), i64::MAX - 1)]), "positions do not overflow");
 }
 
+fn arranged(layout: &Layout, rows: &[(Vec<Value>, i64)]) -> Arc<Batch> {
+    let delta = delta(&TYPES, rows);
+    let mut entries = Rows::new();
+    layout.arrange(&delta, &mut entries).unwrap();
+    Arc::new(Batch::from_unsorted(&entries, delta.weights()).unwrap())
+}
+
 #[test]
 fn a_change_behind_the_window_is_left_unread() {
     let layout = Layout::new(RowType::new(&TYPES), &[(1, DOWN)]);
-    let batch = |rows: &[(Vec<Value>, i64)]| {
-        let delta = delta(&TYPES, rows);
-        let mut entries = monostable_types::Rows::new();
-        layout.arrange(&delta, &mut entries).unwrap();
-        std::sync::Arc::new(Batch::from_unsorted(&entries, delta.weights()).unwrap())
-    };
+    let batch = |rows: &[(Vec<Value>, i64)]| arranged(&layout, rows);
     let content: Vec<_> = (0..100).map(|n| (row(n, n), 1)).collect();
     let old = Spine::new(layout.key_extent()).push(batch(&content)).unwrap();
     let top_k = TopK { offset: 0, limit: Some(10) };
@@ -119,12 +123,7 @@ fn a_change_behind_the_window_is_left_unread() {
 #[test]
 fn a_spine_remembers_where_a_window_ends_until_something_before_that_changes() {
     let layout = Layout::new(RowType::new(&TYPES), &[(1, DOWN)]);
-    let batch = |rows: &[(Vec<Value>, i64)]| {
-        let delta = delta(&TYPES, rows);
-        let mut entries = monostable_types::Rows::new();
-        layout.arrange(&delta, &mut entries).unwrap();
-        std::sync::Arc::new(Batch::from_unsorted(&entries, delta.weights()).unwrap())
-    };
+    let batch = |rows: &[(Vec<Value>, i64)]| arranged(&layout, rows);
     let top_k = TopK { offset: 1, limit: Some(9) };
     let content: Vec<_> = (0..100).map(|n| (row(n, n), 1)).collect();
     let old = Spine::new(layout.key_extent()).push(batch(&content)).unwrap();
