@@ -167,7 +167,7 @@ pub(crate) struct Meters {
 
 impl Pipeline {
     /// A pipeline that goes on from `state`.
-    pub(crate) fn new(state: State, wal: Option<Wal>, options: Options, forking: Forking) -> Pipeline {
+    pub(crate) fn new(state: State, wal: Option<Wal>, options: Options) -> Pipeline {
         let state = Arc::new(state);
         let certifier = Certifier::new(state.epoch(), options.certification_bytes_max);
         Pipeline {
@@ -180,8 +180,8 @@ impl Pipeline {
             snapshots: Mutex::new(BTreeMap::new()),
             poison: OnceLock::new(),
             closed: AtomicBool::new(false),
+            forking: options.forking(),
             options,
-            forking,
             subscribers: Subscribers::default(),
             short_of_memory: Mutex::new(()),
             relief: Condvar::new(),

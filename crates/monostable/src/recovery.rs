@@ -28,7 +28,7 @@ use crate::commit::{Pipeline, State};
 use crate::database::Engine;
 use crate::error::{Error, Result};
 use crate::files::Files;
-use crate::options::{Forking, Options, Place};
+use crate::options::{Options, Place};
 use crate::replay::replay;
 use crate::stats::OpenReport;
 
@@ -45,8 +45,7 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     let storage: Arc<dyn Storage> = match &options.place {
         Place::Memory => {
             let state = State { version: Version::new(), catalog: Arc::new(Catalog::new()) };
-            let forking = options.forking();
-            return Ok(engine(state, planner, None, (options, forking), OpenReport::default()));
+            return Ok(engine(state, planner, None, options, OpenReport::default()));
         }
         Place::Path(path) => Arc::new(OsStorage::open_or_create(path)?),
         Place::Storage(storage) => Arc::clone(storage),
@@ -64,7 +63,7 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     warm_beside(options.background, &mut warming, || replay(&wal, position, &mut state, &forking, &mut report))?;
     let taken = options.clock.now().saturating_sub(started);
     let durable = Durable { wal, files: Files::new(store), lock };
-    let engine = engine(state, planner, Some(durable), (options, forking), report);
+    let engine = engine(state, planner, Some(durable), options, report);
     // Until the next checkpoint it would have to be done again.
     let nanos = u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX);
     engine.pipeline.meters.step_nanos.store(nanos / REPLAY_PER_STEP, Ordering::Relaxed);
@@ -72,18 +71,12 @@ pub(crate) fn open(options: Options) -> Result<Engine> {
     Ok(engine)
 }
 
-fn engine(
-    state: State,
-    planner: Planner,
-    durable: Option<Durable>,
-    (options, forking): (Options, Forking),
-    opened: OpenReport,
-) -> Engine {
+fn engine(state: State, planner: Planner, durable: Option<Durable>, options: Options, opened: OpenReport) -> Engine {
     let (wal, files, lock) = match durable {
         Some(Durable { wal, files, lock }) => (Some(wal), Some(files), Some(lock)),
         None => (None, None, None),
     };
-    let pipeline = Pipeline::new(state, wal, options.clone(), forking);
+    let pipeline = Pipeline::new(state, wal, options.clone());
     Engine {
         pipeline,
         planner,

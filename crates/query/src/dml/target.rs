@@ -65,8 +65,8 @@ impl EncodedKeys {
         (0..self.has_null.len()).map(|index| self.get(index))
     }
 
-    /// The first row whose key an earlier one has. Keys that ascend, as they do in most files, are told by comparing neighbours;
-    /// of others only those are compared whose hashes are equal.
+    /// The first row whose key an earlier one has. Keys that ascend, as they do in most files, are told apart by comparing
+    /// neighbours; others by their hashes, and only if two of these are equal by themselves.
     fn twice(&self) -> Option<usize> {
         if self.iter().flatten().is_sorted_by(|a, b| a < b) {
             return None;
